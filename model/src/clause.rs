@@ -100,7 +100,7 @@ clauses! {
     Hdl7 "HDL-7" Definition observable "`cancelling()` is the number of requests."
     Hdl8 "HDL-8" Definition observable "`is_finished()` is true if and only if the scope is done, so a `cancel()` that returned false implies it."
     Hdl9 "HDL-9" Definition observable "`is_shielded()` of a handle is true if and only if the scope is live with an open shield at that instant."
-    Hdl10 "HDL-10" Definition apart "Handles are equal if and only if they name the same scope, and outlive it."
+    Hdl10 "HDL-10" Definition apart "Handles are equal if and only if they name the same scope; they may outlive it."
     Hdl11 "HDL-11" Safety observable "A scope that has ended keeps no waker: a long-lived handle keeps no task alive."
     Hdl12 "HDL-12" Safety apart "The count of requests saturates at 2^24 - 1."
 
@@ -124,7 +124,7 @@ clauses! {
     Nst1 "NST-1" Safety observable "Each scope has its own requests and shields: when one ends, its requests end with it and those of no other scope change."
     Nst2 "NST-2" Safety observable "An open shield defers the requests of its own scope and of every scope around it."
     Nst3 "NST-3" Liveness observable "A shield does not defer the requests of a scope opened inside it."
-    Nst4 "NST-4" Safety observable "A delivery to a scope drops the scopes inside it with its body; their handles then say finished."
+    Nst4 "NST-4" Safety observable "A delivery to a scope drops the scopes inside its body along with it; their handles then say finished."
     Nst5 "NST-5" Definition observable "A scope that suspends with an open shield inside another scope's poll holds one shield of that scope, until its next poll begins or its body has been dropped."
     Nst6 "NST-6" Safety observable "With requests deliverable on several nested scopes the outermost is delivered at the beginning of a poll, and the innermost after `Pending`, the code around it then running up to its next `Pending`."
     Nst7 "NST-7" Liveness observable "When the last shield of a suspended inner scope is closed elsewhere, the scopes around it stop being shielded by it at its next poll, for which it is woken."
@@ -200,5 +200,49 @@ clauses! {
 impl fmt::Display for Clause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.id())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_named_like_their_variants_and_numbered_without_gaps() {
+        let mut previous = ("", 0);
+        for clause in Clause::ALL {
+            let (group, number) = clause.id().split_once('-').expect("group-number");
+            let number: u32 = number.parse().expect("a number");
+            assert_eq!(
+                format!("{clause:?}").to_uppercase(),
+                format!("{group}{number}")
+            );
+            let expected = if group == previous.0 {
+                previous.1 + 1
+            } else {
+                1
+            };
+            assert_eq!(number, expected, "{clause} is out of order");
+            previous = (group, number);
+        }
+    }
+
+    #[test]
+    fn every_clause_stands_in_the_specification_word_for_word() {
+        let spec = include_str!("../../SPEC.md");
+        for clause in Clause::ALL {
+            let mark = if clause.is_observable() { "" } else { "°" };
+            let line = format!("- **{}**{mark} {}", clause.id(), clause.text());
+            assert!(spec.lines().any(|l| l == line), "SPEC.md lacks: {line}");
+        }
+        let stated = spec
+            .lines()
+            .filter(|l| l.starts_with("- **") && l.as_bytes().get(7) == Some(&b'-'))
+            .count();
+        assert_eq!(
+            stated,
+            Clause::ALL.len(),
+            "SPEC.md states a clause that is not here, or one twice"
+        );
     }
 }
