@@ -1,0 +1,115 @@
+//! Which scopes are being polled on this thread: the frames, innermost last.
+//!
+//! A frame lives on the stack of the poll (or of the drop) that it stands for, linked to the one around it; the thread
+//! knows the innermost. Parent links live here and nowhere else: a scope that is not being polled has no parent.
+//!
+//! # Invariants
+//! 1. The innermost pointer is null or points to a frame whose [`enter`] has not returned yet, and so does `outer`.
+//! 2. Whatever way [`enter`] is left, by return or by unwinding, the innermost pointer is what it was before.
+//!
+//! Both rest on calls and returns nesting on a thread. Stackful coroutines that switch stacks in the middle of a poll
+//! and interleave polls on one thread break that, as they do any thread-local context: do not poll a scope inside one
+//! that suspends elsewhere than at `Pending`.
+
+use std::cell::Cell;
+use std::ptr;
+
+use super::identity::TaskId;
+use super::scope::Scope;
+use super::sync::Arc;
+use super::sync::thread_cell;
+
+thread_cell! {
+    static INNERMOST: Cell<*const Frame> = Cell::new(ptr::null());
+}
+
+thread_cell! {
+    /// Checkpoints passed since the outermost poll of this thread began.
+    static CHECKPOINTS: Cell<u32> = Cell::new(0);
+}
+
+/// So many checkpoints in one outermost poll; then one suspends, so that deadlines around a loop of them are looked at.
+const CHECKPOINT_BUDGET: u32 = 128;
+
+/// A scope that is being polled, or whose body is being dropped, on this thread.
+pub(super) struct Frame {
+    scope: *const Arc<Scope>,
+    /// The innermost task, here or further out: the owner of the locks that are taken here.
+    task: Option<TaskId>,
+    outer: *const Frame,
+}
+
+impl Frame {
+    pub(super) fn scope(&self) -> &Arc<Scope> {
+        // SAFETY: `enter` borrows the scope until it returns, and it has not (invariant 1).
+        unsafe { &*self.scope }
+    }
+
+    pub(super) fn task(&self) -> Option<TaskId> {
+        self.task
+    }
+
+    pub(super) fn outer(&self) -> Option<&Frame> {
+        // SAFETY: invariant 1; the outer call has not returned while this one has not.
+        unsafe { self.outer.as_ref() }
+    }
+
+    /// This frame and those around it, from the inside out.
+    pub(super) fn outwards(&self) -> impl Iterator<Item = &Frame> {
+        std::iter::successors(Some(self), |frame| frame.outer())
+    }
+}
+
+/// Runs `inside` with `scope` as the innermost one of this thread.
+#[inline]
+pub(super) fn enter<R>(scope: &Arc<Scope>, inside: impl FnOnce() -> R) -> R {
+    let outer = INNERMOST.with(Cell::get);
+    // SAFETY: invariant 1.
+    let inherited = unsafe { outer.as_ref() };
+    if inherited.is_none() {
+        CHECKPOINTS.with(|passed| passed.set(0));
+    }
+    let frame = Frame { scope, task: scope.task_id().or_else(|| inherited.and_then(|frame| frame.task)), outer };
+    // Declared after `frame`, so dropped before it.
+    let _leave = Leave { outer };
+    INNERMOST.with(|innermost| innermost.set(&frame));
+    inside()
+}
+
+struct Leave {
+    outer: *const Frame,
+}
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        INNERMOST.with(|innermost| innermost.set(self.outer));
+    }
+}
+
+/// Calls `look` with the innermost frame, if there is one.
+#[inline]
+pub(super) fn with_innermost<R>(look: impl FnOnce(Option<&Frame>) -> R) -> R {
+    let innermost = INNERMOST.with(Cell::get);
+    // SAFETY: invariant 1; the reference does not outlive this call, and frames entered meanwhile are left by its end.
+    look(unsafe { innermost.as_ref() })
+}
+
+/// The task that is being polled here: the owner of the locks that are taken.
+#[inline]
+pub(super) fn current_task() -> Option<TaskId> {
+    with_innermost(|frame| frame?.task())
+}
+
+/// Whether `scope` is anywhere among the frames of this thread.
+#[inline]
+pub(super) fn is_polled_here(scope: &Arc<Scope>) -> bool {
+    with_innermost(|frame| frame.is_some_and(|frame| frame.outwards().any(|frame| Arc::ptr_eq(frame.scope(), scope))))
+}
+
+/// Counts a checkpoint inside a scope; true for each that should suspend for fairness alone.
+pub(super) fn spend_checkpoint() -> bool {
+    CHECKPOINTS.with(|passed| {
+        passed.set(passed.get() + 1);
+        passed.get() > CHECKPOINT_BUDGET
+    })
+}

@@ -1,0 +1,326 @@
+//! The algorithm of both locks: owner and depth in one word, a queue behind it, and hand-over in the release.
+//!
+//! # State
+//! `word`: 0 when free, else the owner (bits 13 and up), the number of guards it holds (bits 1 to 12), and [`QUEUED`]
+//! (bit 0): somebody waits.
+//! * Free to held and back, and the depth of a held lock: compare-exchange by anybody who may (a lock that is not
+//!   queued needs no more).
+//! * `QUEUED` is set and cleared, and a queued lock is handed over, under the mutex of `queue`.
+//!
+//! # Invariants
+//! 1. Owner and depth change in one step: the last guard dropped elsewhere cannot free the lock between the owner's
+//!    question "is it mine?" and its re-entry.
+//! 2. Outside the mutex, `QUEUED` is set exactly if the queue is not empty, and then the lock is held.
+//! 3. A lock is handed over, never freed, while somebody waits: nobody barges, and the order is that of the first polls.
+//! 4. A granted acquisition counts as a guard of its owner. Dropped before it was polled, it releases (passes on).
+//! 5. No user code runs under the mutex: wakers are cloned before it, called and dropped after it.
+//!
+//! Who wakes: the release, the one waiter that it hands over to.
+
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use pin_project_lite::pin_project;
+
+use super::frame;
+use super::identity::{ID_BITS, RESERVED, TaskId};
+use super::queue::{Node, Queue};
+use super::sync::Mutex;
+use super::sync::atomic::{AtomicU64, Ordering};
+use super::sync::constructor;
+use crate::TryLockError;
+
+const QUEUED: u64 = 1;
+const ONE_GUARD: u64 = 1 << 1;
+const DEPTH: u64 = ((1 << DEPTH_BITS) - 1) << 1;
+const DEPTH_BITS: u32 = 12;
+const OWNER: u64 = !(DEPTH | QUEUED);
+const OWNER_SHIFT: u32 = 1 + DEPTH_BITS;
+const _: () = assert!(ID_BITS + OWNER_SHIFT == u64::BITS && RESERVED > 0);
+
+/// Who holds a lock, or wants to: in place, as the bits of the word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Owner(u64);
+
+impl Owner {
+    /// Of a lock that asks for no identity: nobody re-enters.
+    pub(super) const ANONYMOUS: Self = Self(RESERVED << OWNER_SHIFT);
+
+    pub(super) fn task(id: TaskId) -> Self {
+        Self(id.get() << OWNER_SHIFT)
+    }
+
+    fn holds(self, word: u64) -> bool {
+        word & OWNER == self.0
+    }
+
+    fn may_re_enter(self, word: u64) -> bool {
+        self.holds(word) && self != Self::ANONYMOUS
+    }
+}
+
+/// What came of an attempt to enter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Entry {
+    Entered,
+    /// Somebody else holds it, or nobody re-enters it.
+    Held,
+    /// The owner has as many guards as can be counted.
+    TooDeep,
+}
+
+#[derive(Debug)]
+pub(super) struct RawLock {
+    word: AtomicU64,
+    queue: Mutex<Queue>,
+}
+
+impl RawLock {
+    constructor! {
+        pub(super) fn new() -> Self {
+            Self { word: AtomicU64::new(0), queue: Mutex::new(Queue::new()) }
+        }
+    }
+
+    /// Enters if the lock is free or the owner's already. Never barges (invariant 3).
+    #[inline]
+    pub(super) fn try_enter(&self, owner: Owner) -> Entry {
+        // ORDERING: relaxed, the compare-exchange decides.
+        let mut word = self.word.load(Ordering::Relaxed);
+        loop {
+            let next = if word == 0 {
+                owner.0 | ONE_GUARD
+            } else if !owner.may_re_enter(word) {
+                return Entry::Held;
+            } else if word & DEPTH == DEPTH {
+                return Entry::TooDeep;
+            } else {
+                word + ONE_GUARD
+            };
+            // ORDERING: acquire, pairs with the release of whoever freed the lock or handed it over; also on re-entry,
+            // since another branch of this task may enter what a release has just handed to a waiting one.
+            match self.word.compare_exchange_weak(word, next, Ordering::Acquire, Ordering::Relaxed) {
+                Ok(_) => return Entry::Entered,
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    /// Gives up one guard. The last one hands the lock to whoever waits longest.
+    #[inline]
+    pub(super) fn release(&self) {
+        // ORDERING: relaxed, the compare-exchange decides.
+        let mut word = self.word.load(Ordering::Relaxed);
+        while word & DEPTH > ONE_GUARD || word & QUEUED == 0 {
+            // The last guard takes the owner along.
+            let next = if word & DEPTH > ONE_GUARD { word - ONE_GUARD } else { 0 };
+            // ORDERING: release, pairs with the acquire of the next owner: what was done under this guard is visible.
+            match self.word.compare_exchange_weak(word, next, Ordering::Release, Ordering::Relaxed) {
+                Ok(_) => return,
+                Err(now) => word = now,
+            }
+        }
+        self.release_queued();
+    }
+
+    #[cold]
+    fn release_queued(&self) {
+        let mut queue = self.queue.lock();
+        // ORDERING: relaxed, the compare-exchange decides.
+        let mut word = self.word.load(Ordering::Relaxed);
+        loop {
+            let (next, hand_over) = if word & DEPTH > ONE_GUARD {
+                (word - ONE_GUARD, false)
+            } else if let Some(waiting) = queue.front_tag() {
+                let queued = if queue.has_second() { QUEUED } else { 0 };
+                (waiting | ONE_GUARD | queued, true)
+            } else {
+                (0, false)
+            };
+            // ORDERING: release, as in `release`; acquire, because the new owner learns from this thread alone (by
+            // `granted`) and must see what was done under guards that were dropped on others.
+            match self.word.compare_exchange(word, next, Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) if hand_over => break,
+                Ok(_) => return,
+                Err(now) => word = now,
+            }
+        }
+        let waker = queue.grant_front();
+        drop(queue);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Enters after all, or announces a waiter. The caller holds the mutex and links it if this is `Held`.
+    fn enter_or_mark_queued(&self, owner: Owner) -> Entry {
+        loop {
+            let entry = self.try_enter(owner);
+            if entry != Entry::Held {
+                return entry;
+            }
+            // ORDERING: relaxed; a releaser that sees `QUEUED` takes the mutex, which orders the rest.
+            let mark = |word| (word != 0).then_some(word | QUEUED);
+            if self.word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, mark).is_ok() {
+                return Entry::Held;
+            }
+        }
+    }
+
+    /// Takes a waiting node out of the queue and gives its waker.
+    ///
+    /// # Safety
+    ///
+    /// The node is linked in `queue`, which is this lock's.
+    unsafe fn unlink(&self, queue: &mut Queue, node: Pin<&Node>) -> Option<Waker> {
+        // SAFETY: the caller's promise.
+        let waker = unsafe { queue.remove(node) };
+        if queue.is_empty() {
+            // ORDERING: relaxed; a releaser that still saw `QUEUED` waits for the mutex and looks again.
+            self.word.fetch_and(!QUEUED, Ordering::Relaxed);
+        }
+        waker
+    }
+
+    pub(super) fn is_held(&self) -> bool {
+        // ORDERING: relaxed, a snapshot that publishes nothing.
+        self.word.load(Ordering::Relaxed) != 0
+    }
+
+    pub(super) fn is_held_by(&self, owner: Owner) -> bool {
+        // ORDERING: relaxed; a task sees its own entries, and nobody else enters in its name.
+        owner.holds(self.word.load(Ordering::Relaxed))
+    }
+
+    /// Waits for the lock on behalf of whoever polls.
+    pub(super) fn enter<W: Who>(&self) -> Enter<'_, W> {
+        Enter { lock: self, node: Node::new(), linked: false, who: PhantomData }
+    }
+}
+
+/// On whose behalf an acquisition is polled.
+pub(super) trait Who {
+    /// `None` where there is nobody to own the lock.
+    fn polls() -> Option<Owner>;
+}
+
+/// The innermost task of this thread.
+pub(super) struct CurrentTask;
+
+impl Who for CurrentTask {
+    #[inline]
+    fn polls() -> Option<Owner> {
+        frame::current_task().map(Owner::task)
+    }
+}
+
+/// Anybody.
+pub(super) struct Anybody;
+
+impl Who for Anybody {
+    #[inline]
+    fn polls() -> Option<Owner> {
+        Some(Owner::ANONYMOUS)
+    }
+}
+
+pin_project! {
+    /// The wait for a lock. Ready with one guard counted in for whoever polled; the caller makes it a guard.
+    pub(super) struct Enter<'a, W> {
+        lock: &'a RawLock,
+        #[pin]
+        node: Node,
+        // Whether `node` is in the queue, or was and has been granted.
+        linked: bool,
+        who: PhantomData<fn() -> W>,
+    }
+
+    impl<W> PinnedDrop for Enter<'_, W> {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            leave(this.lock, this.node.as_ref(), this.linked);
+        }
+    }
+}
+
+impl<W: Who> Future for Enter<'_, W> {
+    type Output = ();
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.project();
+        let (lock, node) = (*this.lock, this.node.as_ref());
+        let Some(owner) = W::polls() else {
+            leave(lock, node, this.linked);
+            panic!(
+                "shieldable: a re-entrant lock needs a current task to own it; run this code inside a `ShieldableTask` \
+                 (`shieldable::spawn`), or use `Lock`"
+            );
+        };
+        let entry = if *this.linked { Entry::Held } else { lock.try_enter(owner) };
+        match if entry == Entry::Held { wait(lock, node, this.linked, owner, cx) } else { entry } {
+            Entry::Entered => Poll::Ready(()),
+            Entry::Held => Poll::Pending,
+            Entry::TooDeep => panic!("shieldable: {}", TryLockError::TooDeep),
+        }
+    }
+}
+
+/// Waits in the queue for `owner`, whoever the place was for, or enters after all. `linked` is true exactly if the node is
+/// in the queue or granted.
+#[cold]
+fn wait(lock: &RawLock, node: Pin<&Node>, linked: &mut bool, owner: Owner, cx: &mut Context<'_>) -> Entry {
+    let waker = cx.waker().clone();
+    let mut queue = lock.queue.lock();
+    if let Some(tag) = node.granted_tag().filter(|_| *linked) {
+        drop(queue);
+        if tag == owner.0 {
+            *linked = false;
+            return Entry::Entered;
+        }
+        // Granted to the task that polled before: passed on, and this one comes last.
+        leave(lock, node, linked);
+        queue = lock.queue.lock();
+    }
+
+    let entry = lock.enter_or_mark_queued(owner);
+    let former = match (entry, *linked) {
+        // SAFETY: the node is linked, since it was not granted and the mutex is still held, and only in this queue.
+        (Entry::Held, true) => unsafe { queue.update(node, waker, owner.0) },
+        (Entry::Held, false) => {
+            *linked = true;
+            // SAFETY: the node is idle; `leave` takes it out before the future that it is pinned in goes away.
+            unsafe { queue.push_back(node, waker, owner.0) };
+            None
+        }
+        (_, true) => {
+            *linked = false;
+            // SAFETY: as for `update`.
+            unsafe { lock.unlink(&mut queue, node) }
+        }
+        (_, false) => None,
+    };
+    drop(queue);
+    drop(former);
+    entry
+}
+
+/// Gives up a place in the queue, or passes on what was granted.
+fn leave(lock: &RawLock, node: Pin<&Node>, linked: &mut bool) {
+    if !std::mem::take(linked) {
+        return;
+    }
+    let mut queue = lock.queue.lock();
+    if node.granted_tag().is_some() {
+        drop(queue);
+        node.reset();
+        lock.release();
+    } else {
+        // SAFETY: the node is linked, since it is not granted and the mutex is held, and only in this queue.
+        let waker = unsafe { lock.unlink(&mut queue, node) };
+        drop(queue);
+        drop(waker);
+    }
+}

@@ -1,0 +1,125 @@
+//! A body that is polled inside a scope: the one place where a cancellation is delivered.
+//!
+//! [`ShieldableTask`](super::ShieldableTask), [`CancelScope`](super::CancelScope) and [`Timeout`](super::Timeout) are this
+//! and a name for it.
+//!
+//! # Invariants
+//! 1. A delivery drops the body, inside a poll, and only on entry or right after the body was `Pending` (D1).
+//! 2. What the body returned is returned, whatever is pending (D2).
+//! 3. The scope is among the frames whenever code of the body runs, its destructors included (D8).
+//! 4. `body` is there until the scope is ending, and gone when it is done, also if a destructor panics.
+//! 5. `registered` names the waker that the slot holds or has lent out (invariant 2 of `waker.rs`).
+
+use std::future::Future;
+use std::mem;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use pin_project_lite::pin_project;
+
+use super::frame;
+use super::scope::Scope;
+use super::sync::Arc;
+use super::waker::WakerId;
+use crate::Cancelled;
+
+pin_project! {
+    pub(super) struct Region<F> {
+        #[pin]
+        body: Option<F>,
+        scope: Arc<Scope>,
+        registered: Option<WakerId>,
+    }
+
+    impl<F> PinnedDrop for Region<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            if this.body.is_some() {
+                this.scope.end_by_drop();
+                // Let go after the body: its destructors still count as inside the shield that they run under.
+                let _outer = this.scope.take_outer();
+                drop_body(this.body, this.scope);
+            }
+        }
+    }
+}
+
+impl<F> Region<F> {
+    pub(super) fn new(body: F, scope: Arc<Scope>) -> Self {
+        Self { body: Some(body), scope, registered: None }
+    }
+
+    pub(super) fn scope(&self) -> &Arc<Scope> {
+        &self.scope
+    }
+}
+
+impl<F: Future> Region<F> {
+    /// Polls the body once. `suspended` runs if it is `Pending`, before the cancellation is looked at again.
+    #[inline]
+    pub(super) fn poll(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        suspended: impl FnOnce(&mut Context<'_>, &Scope),
+    ) -> Poll<Result<F::Output, Cancelled>> {
+        let mut this = self.project();
+        let scope = &*this.scope;
+        drop(scope.take_outer());
+
+        let Some(body) = this.body.as_mut().as_pin_mut().filter(|_| scope.is_live()) else {
+            panic!("shieldable: a task or scope was polled after it had returned or panicked");
+        };
+        if scope.try_end_for_request() {
+            drop_body(this.body, scope);
+            return Poll::Ready(Err(Cancelled::new()));
+        }
+
+        let polled = frame::enter(scope, || {
+            let panicked = EndOnUnwind(scope);
+            let polled = body.poll(cx);
+            mem::forget(panicked);
+            polled
+        });
+        if let Poll::Ready(value) = polled {
+            scope.end_of_body();
+            drop_body(this.body, scope);
+            return Poll::Ready(Ok(value));
+        }
+
+        suspended(cx, scope);
+        if *this.registered != Some(WakerId::of(cx.waker())) {
+            let waker = cx.waker().clone();
+            *this.registered = Some(WakerId::of(&waker));
+            drop(scope.waker.register(waker));
+        }
+        // After the registration: a request from before it is seen here, one from after it finds the waker.
+        if scope.try_end_for_request() {
+            drop_body(this.body, scope);
+            return Poll::Ready(Err(Cancelled::new()));
+        }
+        scope.hold_outer();
+        Poll::Pending
+    }
+}
+
+/// Drops the body inside its scope, and ends the scope, also if a destructor panics.
+fn drop_body<F>(mut body: Pin<&mut Option<F>>, scope: &Arc<Scope>) {
+    struct End<'a>(&'a Arc<Scope>);
+    impl Drop for End<'_> {
+        fn drop(&mut self) {
+            Scope::end(self.0);
+        }
+    }
+
+    let _end = End(scope);
+    frame::enter(scope, || body.set(None));
+}
+
+/// The body panicked: nothing is delivered to it any more, and it is dropped with its wrapper.
+struct EndOnUnwind<'a>(&'a Arc<Scope>);
+
+impl Drop for EndOnUnwind<'_> {
+    fn drop(&mut self) {
+        self.0.end_of_body();
+    }
+}
