@@ -106,8 +106,12 @@ pub(super) fn is_polled_here(scope: &Arc<Scope>) -> bool {
     with_innermost(|frame| frame.is_some_and(|frame| frame.outwards().any(|frame| Arc::ptr_eq(frame.scope(), scope))))
 }
 
-/// Counts a checkpoint inside a scope; true for each that should suspend for fairness alone.
+/// Counts a checkpoint; true for each that should suspend for fairness alone. Outside every scope none does: there is no
+/// poll that would begin the count afresh.
 pub(super) fn spend_checkpoint() -> bool {
+    if INNERMOST.with(Cell::get).is_null() {
+        return false;
+    }
     CHECKPOINTS.with(|passed| {
         passed.set(passed.get() + 1);
         passed.get() > CHECKPOINT_BUDGET

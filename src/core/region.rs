@@ -64,11 +64,11 @@ impl<F: Future> Region<F> {
     ) -> Poll<Result<F::Output, Cancelled>> {
         let mut this = self.project();
         let scope = &*this.scope;
-        drop(scope.take_outer());
-
         let Some(body) = this.body.as_mut().as_pin_mut().filter(|_| scope.is_live()) else {
             panic!("shieldable: a task or scope was polled after it had returned or panicked");
         };
+        // Not before: after the end it belongs to the guards that are left (invariant 3 of `scope.rs`).
+        drop(scope.take_outer());
         if scope.try_end_for_request() {
             drop_body(this.body, scope);
             return Poll::Ready(Err(Cancelled::new()));
