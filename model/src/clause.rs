@@ -116,7 +116,7 @@ clauses! {
     Shd9 "SHD-9" Definition observable "A guard that outlives its scope in any other way is inert."
     Shd10 "SHD-10" Safety observable "Without a current scope `shield_scope()` panics and `try_shield_scope()` returns `NoCurrentScope`; nothing is opened."
     Shd11 "SHD-11" Definition observable "`shielded(future)` holds one shield from its first poll until the future is ready, panics or is dropped."
-    Shd12 "SHD-12" Safety apart "Opening a shield that would be the 2^24-th of a scope panics and opens nothing."
+    Shd12 "SHD-12" Safety apart "Opening a shield of a scope that has 2^24 open panics and opens nothing."
     Shd13 "SHD-13" Definition apart "A guard that is forgotten shields for ever."
     Shd14 "SHD-14" Safety observable "A shielded scope with a request does not spin: its polls beyond those its body asked for are at most the calls of `cancel()`, guards dropped elsewhere, deadlines passed and checkpoints suspended."
 
@@ -213,15 +213,8 @@ mod tests {
         for clause in Clause::ALL {
             let (group, number) = clause.id().split_once('-').expect("group-number");
             let number: u32 = number.parse().expect("a number");
-            assert_eq!(
-                format!("{clause:?}").to_uppercase(),
-                format!("{group}{number}")
-            );
-            let expected = if group == previous.0 {
-                previous.1 + 1
-            } else {
-                1
-            };
+            assert_eq!(format!("{clause:?}").to_uppercase(), format!("{group}{number}"));
+            let expected = if group == previous.0 { previous.1 + 1 } else { 1 };
             assert_eq!(number, expected, "{clause} is out of order");
             previous = (group, number);
         }
@@ -235,14 +228,7 @@ mod tests {
             let line = format!("- **{}**{mark} {}", clause.id(), clause.text());
             assert!(spec.lines().any(|l| l == line), "SPEC.md lacks: {line}");
         }
-        let stated = spec
-            .lines()
-            .filter(|l| l.starts_with("- **") && l.as_bytes().get(7) == Some(&b'-'))
-            .count();
-        assert_eq!(
-            stated,
-            Clause::ALL.len(),
-            "SPEC.md states a clause that is not here, or one twice"
-        );
+        let stated = spec.lines().filter(|l| l.starts_with("- **") && l.as_bytes().get(7) == Some(&b'-')).count();
+        assert_eq!(stated, Clause::ALL.len(), "SPEC.md states a clause that is not here, or one twice");
     }
 }

@@ -33,10 +33,7 @@ pub struct Driven<F: Future> {
 
 impl<F: Future> Driven<F> {
     pub fn new(future: F) -> Self {
-        Self {
-            future: Box::pin(future),
-            wakes: Arc::default(),
-        }
+        Self { future: Box::pin(future), wakes: Arc::default() }
     }
 
     pub fn poll(&mut self) -> Poll<F::Output> {
@@ -74,6 +71,12 @@ impl<F: Future> Driven<F> {
     pub fn wakers_held(&self) -> usize {
         Arc::strong_count(&self.wakes) - 1
     }
+
+    /// Polls another future with the waker of this one.
+    pub fn lend_waker<G: Future>(&self, other: Pin<&mut G>) -> Poll<G::Output> {
+        let waker = Waker::from(self.wakes.clone());
+        other.poll(&mut Context::from_waker(&waker))
+    }
 }
 
 /// Runs what must panic, and gives the text.
@@ -93,6 +96,12 @@ pub fn text_of(payload: &(dyn Any + Send)) -> String {
     } else {
         String::from("(a panic without a text)")
     }
+}
+
+/// Marks a line that no correct run reaches. A plain function, so that a body which ends with it has the output `()`.
+#[track_caller]
+pub fn unreachable(why: &str) {
+    panic!("this line should not have been reached: {why}");
 }
 
 /// Suspends once. Nobody is asked to wake it.
@@ -126,10 +135,7 @@ pub struct Probe<F, D: FnMut()> {
 
 impl<F: Future, D: FnMut()> Probe<F, D> {
     pub fn new(future: F, on_drop: D) -> Self {
-        Self {
-            future: Box::pin(future),
-            _on_drop: OnDrop(on_drop),
-        }
+        Self { future: Box::pin(future), _on_drop: OnDrop(on_drop) }
     }
 }
 
@@ -155,7 +161,7 @@ impl Log {
     }
 
     /// A value that notes when it is dropped.
-    pub fn on_drop(&self, what: &'static str) -> impl Drop + Send + 'static {
+    pub fn on_drop(&self, what: &'static str) -> OnDrop<impl FnMut() + Send + use<>> {
         let log = self.clone();
         OnDrop(move || log.note(what))
     }
