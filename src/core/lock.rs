@@ -67,7 +67,9 @@ impl<T: ?Sized> Lock<T> {
     /// Dropping the future gives up the place in the queue; a lock that had been handed to it is passed on. Nothing else
     /// is lost.
     pub async fn lock(&self) -> LockGuard<'_, T> {
-        self.raw.enter::<Anybody>().await;
+        if self.try_enter().is_err() {
+            self.raw.enter::<Anybody>().await;
+        }
         LockGuard { lock: self, value: PhantomData }
     }
 
@@ -77,7 +79,9 @@ impl<T: ?Sized> Lock<T> {
     ///
     /// As [`lock`](Self::lock).
     pub async fn lock_owned(self: Arc<Self>) -> OwnedLockGuard<T> {
-        self.raw.enter::<Anybody>().await;
+        if self.try_enter().is_err() {
+            self.raw.enter::<Anybody>().await;
+        }
         OwnedLockGuard { lock: self, value: PhantomData }
     }
 
@@ -100,6 +104,8 @@ impl<T: ?Sized> Lock<T> {
         self.try_enter().map(|()| OwnedLockGuard { lock: self, value: PhantomData })
     }
 
+    /// Also the first step of every `lock`: a lock that is free costs no more than this.
+    #[inline]
     fn try_enter(&self) -> Result<(), TryLockError> {
         match self.raw.try_enter(Owner::ANONYMOUS) {
             Entry::Entered => Ok(()),

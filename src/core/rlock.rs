@@ -115,7 +115,9 @@ impl<T: ?Sized> RLock<T> {
     /// # assert!(task.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())).is_ready());
     /// ```
     pub async fn lock(&self) -> RLockGuard<'_, T> {
-        self.raw.enter::<CurrentTask>().await;
+        if self.try_enter().is_err() {
+            self.raw.enter::<CurrentTask>().await;
+        }
         RLockGuard { lock: self }
     }
 
@@ -129,7 +131,9 @@ impl<T: ?Sized> RLock<T> {
     ///
     /// As [`lock`](Self::lock).
     pub async fn lock_owned(self: Arc<Self>) -> OwnedRLockGuard<T> {
-        self.raw.enter::<CurrentTask>().await;
+        if self.try_enter().is_err() {
+            self.raw.enter::<CurrentTask>().await;
+        }
         OwnedRLockGuard { lock: self }
     }
 
@@ -154,6 +158,8 @@ impl<T: ?Sized> RLock<T> {
         self.try_enter().map(|()| OwnedRLockGuard { lock: self })
     }
 
+    /// Also the first step of every `lock`: a lock that is free costs no more than this.
+    #[inline]
     fn try_enter(&self) -> Result<(), TryLockError> {
         let task = frame::current_task().ok_or(TryLockError::NoCurrentTask)?;
         match self.raw.try_enter(Owner::task(task)) {
