@@ -95,8 +95,8 @@ fn run_all(args: &Args) -> Result<Vec<Column>> {
     let result = run_in(args, dir.path());
     if args.keep {
         eprintln!("files kept in {}", dir.keep().display());
-    } else {
-        dir.close().context("cannot remove the temporary directory")?;
+    } else if let Err(error) = dir.close() {
+        eprintln!("bank: cannot remove the temporary directory: {error}");
     }
     result
 }

@@ -14,6 +14,7 @@ pub struct Column {
     way: Way,
     started: usize,
     finished: usize,
+    in_spite: usize,
     refused: usize,
     cancelled: usize,
     lost: usize,
@@ -36,6 +37,7 @@ impl Column {
             way,
             started: seen.len(),
             finished: 0,
+            in_spite: 0,
             refused: 0,
             cancelled: 0,
             lost: 0,
@@ -50,7 +52,7 @@ impl Column {
             after: books.total,
             time,
         };
-        for Seen { order, told, .. } in seen {
+        for Seen { order, told, cancelled, .. } in seen {
             let trace = books.trace(order);
             let told_done = *told == Told::Reply(Reply::Done);
             *match trace {
@@ -61,6 +63,7 @@ impl Column {
                 Trace::Nothing if *told == Told::Reply(Reply::Refused) => &mut column.refused,
                 Trace::Nothing => &mut column.cancelled,
             } += 1;
+            column.in_spite += usize::from(trace == Trace::Complete && *cancelled);
             column.results_lost += usize::from(trace == Trace::Complete && !told_done);
             column.unfounded += usize::from(trace != Trace::Complete && told_done);
         }
@@ -97,9 +100,10 @@ pub struct Table<'a>(pub &'a [Column]);
 /// A row: its label, and its figure in a column.
 type Row = (&'static str, fn(&Column) -> String);
 
-const ROWS: [Row; 14] = [
+const ROWS: [Row; 15] = [
     ("transfers started", |c| c.started.to_string()),
     ("  finished", |c| c.finished.to_string()),
+    ("    although cancelled meanwhile", |c| c.in_spite.to_string()),
     ("  refused, funds too low", |c| c.refused.to_string()),
     ("  cancelled cleanly", |c| c.cancelled.to_string()),
     ("  half-done", |c| c.half_done().to_string()),

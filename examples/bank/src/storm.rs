@@ -34,6 +34,8 @@ pub struct Seen {
     pub order: Order,
     /// What the handle said.
     pub told: Told,
+    /// Whether it was cancelled before that.
+    pub cancelled: bool,
     /// Whether the section was still running when it did.
     pub orphaned: bool,
 }
@@ -136,11 +138,11 @@ async fn customer(
             _ => pending().await,
         }
     };
-    let told = tokio::select! {
-        told = transfer.told() => told,
-        () = struck => transfer.cancelled().await,
-        _ = closing.changed() => transfer.cancelled().await,
+    let (told, cancelled) = tokio::select! {
+        told = transfer.told() => (told, false),
+        () = struck => (transfer.cancelled().await, true),
+        _ = closing.changed() => (transfer.cancelled().await, true),
     };
     let told = told.with_context(|| format!("transfer {}", order.id))?;
-    Ok(Seen { order, told, orphaned: in_section.load(Ordering::SeqCst) })
+    Ok(Seen { order, told, cancelled, orphaned: in_section.load(Ordering::SeqCst) })
 }

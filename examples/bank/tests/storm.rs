@@ -57,6 +57,7 @@ fn only_the_shielded_column_is_clean() {
     assert!(abort > 0 && after[0] < before[0], "aborting loses money");
     assert!(spawned > 0 || row(&output, "still running")[1] > 0, "spawning leaves work behind");
     assert!(row(&output, "cancelled")[2] > 0 && row(&output, "finished")[2] > 0, "the storm was real");
+    assert!(row(&output, "although cancelled")[2] > 0, "it hit open shields, and they held");
     assert_eq!(entries(temp.path()), 0, "cleaned up");
 }
 
