@@ -9,7 +9,7 @@ use std::future::pending;
 use std::time::Duration;
 
 use shieldable::{CancelScope, TaskHandle, shield_scope, shielded, time::timeout, try_shield_scope};
-use support::{Log, Slot, panic_text};
+use support::{Log, Slot, ended, panic_text};
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
 
@@ -26,21 +26,21 @@ async fn a_shield_that_closes_with_a_request_pending_before_a_return_keeps_the_v
     });
     yield_now().await;
     assert!(join.cancel());
-    assert_eq!(join.await.unwrap(), "connection");
+    assert_eq!(ended(join).await.unwrap(), "connection");
 }
 
 /// DLV-5. Python: cancelled.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_task_that_cancels_itself_and_returns_gives_its_value() {
     let join = shieldable::spawn(async {
         TaskHandle::current().cancel();
         7
     });
-    assert_eq!(join.await.unwrap(), 7);
+    assert_eq!(ended(join).await.unwrap(), 7);
 }
 
 /// DLV-4. Python: one turn of the loop later, and others run in between.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_request_pending_when_a_step_suspends_is_delivered_before_anybody_else_runs() {
     let log = Log::new();
     let join = shieldable::spawn({
@@ -56,13 +56,13 @@ async fn a_request_pending_when_a_step_suspends_is_delivered_before_anybody_else
             log.note("resumed");
         }
     });
-    assert!(join.await.unwrap_err().is_cancelled());
+    assert!(ended(join).await.unwrap_err().is_cancelled());
     yield_now().await;
     log.assert(&["dropped", "somebody else"]);
 }
 
 /// DLV-6, NST-1. Python: the exception is caught and the same code goes on.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn code_that_wants_to_survive_a_cancellation_puts_the_part_in_a_scope_of_its_own() {
     let part = Slot::new();
     let join = shieldable::spawn({
@@ -77,7 +77,7 @@ async fn code_that_wants_to_survive_a_cancellation_puts_the_part_in_a_scope_of_i
     });
     yield_now().await;
     part.take().cancel();
-    assert!(join.await.unwrap());
+    assert!(ended(join).await.unwrap());
 }
 
 /// HDL-5. Python: cancelled with `cancelling() == 0`.
@@ -91,7 +91,7 @@ async fn uncancel_before_the_delivery_revokes_the_request() {
     yield_now().await;
     assert!(join.cancel());
     assert_eq!(join.handle().uncancel(), 0);
-    assert_eq!(join.await.unwrap(), 7);
+    assert_eq!(ended(join).await.unwrap(), 7);
 }
 
 /// NST-3, NST-1. Python: the timeout does nothing inside, and a stray cancellation comes later.
@@ -106,7 +106,7 @@ async fn a_timeout_inside_a_shield_fires_inside_and_leaks_nothing() {
         sleep(SHORT).await;
         (inner.is_err(), TaskHandle::current().cancelling())
     });
-    assert_eq!(join.await.unwrap(), (true, 0));
+    assert_eq!(ended(join).await.unwrap(), (true, 0));
     assert_eq!(start.elapsed(), 3 * SHORT);
 }
 
@@ -127,7 +127,7 @@ async fn a_timeout_inside_a_shield_fires_also_while_the_task_is_being_cancelled(
     });
     yield_now().await;
     join.cancel();
-    assert!(join.await.unwrap_err().is_cancelled());
+    assert!(ended(join).await.unwrap_err().is_cancelled());
     log.assert(&["timed out inside the shield"]);
 }
 
@@ -145,7 +145,7 @@ async fn a_deadline_that_passes_in_a_shield_which_ends_the_block_gives_the_value
         sleep(SHORT).await;
         (value, TaskHandle::current().cancelling())
     });
-    assert_eq!(join.await.unwrap(), (Ok(7), 0));
+    assert_eq!(ended(join).await.unwrap(), (Ok(7), 0));
 }
 
 /// TMO-5: and one that does not end the block is looked at as soon as the shield is gone.
@@ -179,7 +179,7 @@ async fn cancelling_a_task_that_awaits_another_leaves_the_other_alone() {
     let outer = shieldable::spawn(inner);
     yield_now().await;
     outer.cancel();
-    assert!(outer.await.unwrap_err().is_cancelled());
+    assert!(ended(outer).await.unwrap_err().is_cancelled());
     assert_eq!(inner_handle.cancelling(), 0);
     assert!(!inner_handle.is_finished());
     sleep(2 * SHORT).await;
@@ -197,7 +197,7 @@ async fn cancel_on_drop_requests_what_awaiting_does_not() {
     let outer = shieldable::spawn(inner.cancel_on_drop());
     yield_now().await;
     outer.cancel();
-    assert!(outer.await.unwrap_err().is_cancelled());
+    assert!(ended(outer).await.unwrap_err().is_cancelled());
     assert_eq!(inner_handle.cancelling(), 1);
     assert!(!inner_handle.is_finished(), "its shield holds");
     sleep(2 * SHORT).await;
@@ -218,7 +218,7 @@ async fn scopes_closed_out_of_order_close_each_their_own() {
     });
     yield_now().await;
     join.cancel();
-    let outcome: Result<(), _> = join.await;
+    let outcome: Result<(), _> = ended(join).await;
     assert!(outcome.unwrap_err().is_cancelled());
 }
 
@@ -238,11 +238,11 @@ async fn a_scope_closed_from_another_task_wakes_its_owner() {
     yield_now().await;
     assert!(!owner.is_finished());
     shieldable::spawn(async move { drop(guard.take()) }).await.unwrap();
-    assert!(owner.await.unwrap_err().is_cancelled());
+    assert!(ended(owner).await.unwrap_err().is_cancelled());
 }
 
 /// SHD-10. Python: silently a no-op.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_shield_in_a_plain_task_is_refused() {
     tokio::spawn(async {
         assert!(try_shield_scope().is_err());

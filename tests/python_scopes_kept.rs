@@ -8,7 +8,7 @@ use std::future::pending;
 use std::time::Duration;
 
 use shieldable::{TaskHandle, checkpoint, shield_scope, shielded};
-use support::Log;
+use support::{Log, ended};
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
 
@@ -16,7 +16,7 @@ const SHORT: Duration = Duration::from_secs(1);
 const LONG: Duration = Duration::from_secs(60);
 
 /// DLV-3
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_request_before_the_first_step_means_the_body_never_runs() {
     let log = Log::new();
     let plain = shieldable::spawn({
@@ -28,20 +28,20 @@ async fn a_request_before_the_first_step_means_the_body_never_runs() {
         async move { log.note("shielded") }
     }));
     assert!(plain.cancel() && shielded.cancel());
-    assert!(plain.await.unwrap_err().is_cancelled());
-    assert!(shielded.await.unwrap_err().is_cancelled());
+    assert!(ended(plain).await.unwrap_err().is_cancelled());
+    assert!(ended(shielded).await.unwrap_err().is_cancelled());
     log.assert(&[]);
 }
 
 /// DLV-10
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_request_while_suspended_without_a_shield_is_delivered_at_once() {
     let join = shieldable::spawn(pending::<()>());
     yield_now().await;
     join.cancel();
     yield_now().await;
     assert!(join.is_finished());
-    assert!(join.await.unwrap_err().is_cancelled());
+    assert!(ended(join).await.unwrap_err().is_cancelled());
 }
 
 /// SHD-2
@@ -64,7 +64,7 @@ async fn a_request_while_suspended_in_a_shield_waits_until_it_is_gone() {
     });
     yield_now().await;
     join.cancel();
-    assert!(join.await.unwrap_err().is_cancelled());
+    assert!(ended(join).await.unwrap_err().is_cancelled());
     assert_eq!(start.elapsed(), 2 * SHORT);
     log.assert(&["the shielded part is whole"]);
 }
@@ -86,7 +86,7 @@ async fn a_request_just_before_a_scope_is_entered_is_held_by_it() {
             log.note("resumed");
         }
     });
-    assert!(join.await.unwrap_err().is_cancelled());
+    assert!(ended(join).await.unwrap_err().is_cancelled());
     log.assert(&["the shielded part is whole"]);
 }
 
@@ -109,7 +109,7 @@ async fn only_the_exit_of_the_outermost_scope_counts() {
     });
     yield_now().await;
     join.cancel();
-    assert!(join.await.unwrap_err().is_cancelled());
+    assert!(ended(join).await.unwrap_err().is_cancelled());
     log.assert(&["still inside the outer"]);
 }
 
@@ -130,9 +130,9 @@ async fn a_loop_of_shielded_awaits_is_cancelled_at_its_checkpoints_only() {
     yield_now().await;
     without.cancel();
     with.cancel();
-    assert!(with.await.unwrap_err().is_cancelled());
+    assert!(ended(with).await.unwrap_err().is_cancelled());
     assert_eq!(start.elapsed(), SHORT);
-    assert_eq!(without.await.unwrap(), 5);
+    assert_eq!(ended(without).await.unwrap(), 5);
     assert_eq!(start.elapsed(), 5 * SHORT);
 }
 
@@ -154,28 +154,28 @@ async fn several_cancels_are_one_delivery_and_are_counted() {
         assert_eq!(join.handle().cancelling(), n);
     }
     let handle = join.handle().clone();
-    assert!(join.await.unwrap_err().is_cancelled());
+    assert!(ended(join).await.unwrap_err().is_cancelled());
     log.assert(&["delivered"]);
     assert_eq!(handle.cancelling(), 3);
 }
 
 /// DLV-2
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_request_that_races_with_the_wake_up_of_an_unshielded_task_wins() {
     let (sender, receiver) = tokio::sync::oneshot::channel();
     let join = shieldable::spawn(receiver);
     yield_now().await;
     sender.send(7).unwrap();
     join.cancel();
-    assert!(join.await.unwrap_err().is_cancelled());
+    assert!(ended(join).await.unwrap_err().is_cancelled());
 }
 
 /// HDL-1, HDL-8
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_request_after_the_end_is_false() {
     let join = shieldable::spawn(async { 7 });
     let handle = join.handle().clone();
-    assert_eq!(join.await.unwrap(), 7);
+    assert_eq!(ended(join).await.unwrap(), 7);
     assert!(handle.is_finished());
     assert!(!handle.cancel());
     assert_eq!(handle.cancelling(), 0);
@@ -196,11 +196,11 @@ async fn a_child_inherits_neither_the_shields_nor_the_requests_of_its_parent() {
         child.cancel();
         child.await.unwrap_err().is_cancelled()
     });
-    assert!(join.await.unwrap());
+    assert!(ended(join).await.unwrap());
 }
 
 /// TSK-6
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_cancelled_task_is_a_value_for_whoever_awaits_it() {
     let inner = shieldable::spawn(pending::<()>());
     inner.cancel();
@@ -209,5 +209,5 @@ async fn a_cancelled_task_is_a_value_for_whoever_awaits_it() {
         yield_now().await;
         outcome.is_err()
     });
-    assert!(outer.await.unwrap(), "the awaiting task is not cancelled by it");
+    assert!(ended(outer).await.unwrap(), "the awaiting task is not cancelled by it");
 }

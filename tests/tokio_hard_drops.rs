@@ -8,7 +8,7 @@ use std::future::pending;
 use std::time::Duration;
 
 use shieldable::{CancelScope, TaskHandle, shield_scope, shielded, time::timeout};
-use support::{Driven, Log, suspend};
+use support::{Driven, Log, ended, suspend};
 use tokio::task::yield_now;
 use tokio::time::sleep;
 
@@ -16,25 +16,25 @@ const SHORT: Duration = Duration::from_secs(1);
 const LONG: Duration = Duration::from_secs(60);
 
 /// TSK-8, SCP-10
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn tokios_abort_tears_a_shield_and_says_so() {
     let join = shieldable::spawn(shielded(pending::<()>()));
     yield_now().await;
     let handle = join.handle().clone();
     join.abort();
-    let error = join.await.unwrap_err();
+    let error = ended(join).await.unwrap_err();
     assert!(error.is_aborted() && !error.is_cancelled() && !error.is_panic());
     assert!(handle.is_finished() && handle.was_torn());
 }
 
 /// TSK-8
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_panic_is_told_from_a_cancellation() {
     let join = shieldable::spawn(async {
         TaskHandle::current().cancel();
         panic!("the body's own");
     });
-    let outcome: Result<(), _> = join.await;
+    let outcome: Result<(), _> = ended(join).await;
     let error = outcome.unwrap_err();
     assert!(error.is_panic() && !error.is_cancelled() && !error.is_aborted());
     assert_eq!(support::text_of(&*error.into_panic()), "the body's own");
@@ -99,7 +99,7 @@ async fn a_guard_given_back_by_a_timeout_protects_the_code_after_it() {
     });
     yield_now().await;
     join.cancel();
-    assert!(join.await.unwrap_err().is_cancelled());
+    assert!(ended(join).await.unwrap_err().is_cancelled());
     log.assert(&["protected"]);
 }
 
