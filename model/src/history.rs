@@ -1,0 +1,89 @@
+//! Histories: what the callers of a concurrent run saw, in the order in which they saw it.
+
+use crate::program::{FiberId, LaneId, OpId, Program};
+use crate::ret::Ret;
+use crate::timeline::Timeline;
+
+/// Something that a caller saw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Seen {
+    /// The lane is about to do its next operation. For `run`, once for each poll.
+    Call(OpId),
+    /// An operation has returned: one of the lane itself, or one of a body or destructor that the lane is running.
+    Return(OpId, Ret),
+}
+
+/// Something that a caller saw on a lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Event {
+    /// The thread.
+    pub lane: LaneId,
+    /// What.
+    pub seen: Seen,
+}
+
+/// What is taken from the order of the events of different lanes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Order {
+    /// What returned before something else was called took effect before it: linearizability.
+    #[default]
+    RealTime,
+    /// Nothing: sequential consistency. For checkers that explore weak memory, where "before" is not a matter of time.
+    PerLane,
+}
+
+/// All that was seen in a run, complete: every call has returned.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct History {
+    /// In the order in which they were recorded.
+    pub events: Vec<Event>,
+}
+
+impl History {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a call.
+    pub fn call(&mut self, lane: LaneId, op: OpId) {
+        self.events.push(Event { lane, seen: Seen::Call(op) });
+    }
+
+    /// Adds a return.
+    pub fn returned(&mut self, lane: LaneId, op: OpId, ret: Ret) {
+        self.events.push(Event { lane, seen: Seen::Return(op, ret) });
+    }
+
+    /// Drawn with one column a lane.
+    pub fn timeline(&self, program: &Program) -> String {
+        let mut timeline = Timeline::new(program);
+        for event in &self.events {
+            timeline.event(*event);
+        }
+        timeline.to_string()
+    }
+}
+
+impl Program {
+    /// The text of what an event shows.
+    pub(crate) fn seen_text(&self, lane: LaneId, seen: Seen) -> String {
+        let lane: FiberId = self.lane_fiber(lane);
+        let text = |op: OpId| {
+            let owner = self.owner(op);
+            let op = self.op_text(op);
+            if owner == lane { op } else { format!("  {}: {op}", self.name(owner)) }
+        };
+        match seen {
+            Seen::Call(op) => format!("{} ..", text(op)),
+            Seen::Return(op, ret) => format!("{} = {}", text(op), self.ret_text(ret)),
+        }
+    }
+
+    pub(crate) fn ret_text(&self, ret: Ret) -> String {
+        match ret {
+            Ret::Task(fiber) => self.name(fiber).to_string(),
+            ret => ret.to_string(),
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! The judge of concurrent histories: is there an order of micro steps of the lanes in which every operation returns what
+//! the history says, each between its call and its return, the whole history consumed?
+//!
+//! A depth-first search over (events consumed, state), each pair visited once. Consuming an event never takes anything away
+//! from the other lanes, so it is done as soon as it is possible; only micro steps branch.
+
+use std::collections::{BTreeSet, HashSet};
+use std::fmt;
+use std::hash::{BuildHasher, BuildHasherDefault};
+
+use crate::fault::Fault;
+use crate::hash::Fold;
+use crate::history::{History, Order, Seen};
+use crate::machine::Micro;
+use crate::model::Model;
+use crate::program::{LaneId, MAX_LANES, OpId, Program};
+use crate::ret::Ret;
+use crate::state::State;
+use crate::trace::{Coverage, Trace};
+
+/// A history that the spec does not allow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mismatch {
+    program: Program,
+    history: History,
+    /// The first event that could not be explained.
+    pub explained: usize,
+    /// What the lane of the first event that could not be explained might have seen instead.
+    pub allowed: Vec<Seen>,
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { program, history, explained, allowed } = self;
+        writeln!(f, "the spec does not allow this history of the program\n\n{program}")?;
+        writeln!(f, "{}", history.timeline(program))?;
+        match history.events.get(*explained) {
+            Some(event) => {
+                let seen = program.seen_text(event.lane, event.seen);
+                writeln!(f, "event {} cannot be: thread {} saw `{}`", explained + 1, event.lane.0, seen.trim())?;
+                for seen in allowed {
+                    let seen = program.seen_text(event.lane, *seen);
+                    writeln!(f, "    the spec allows `{}`", seen.trim())?;
+                }
+                if allowed.is_empty() {
+                    writeln!(f, "    the spec allows nothing here")?;
+                }
+            }
+            None => writeln!(f, "the history breaks off in the middle of a call")?,
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Mismatch {}
+
+/// Whether the spec allows the history, in real time.
+pub fn allows(program: &Program, history: &History) -> Result<Coverage, Box<Mismatch>> {
+    Judge::new(program, Order::RealTime).allows(history)
+}
+
+/// A judge of many histories of one program.
+pub struct Judge<'p> {
+    model: Model<'p>,
+    order: Order,
+    visited: HashSet<u64, BuildHasherDefault<Fold>>,
+}
+
+/// Where the search is.
+#[derive(Clone, Copy)]
+struct Node {
+    state: State,
+    /// The next event to be consumed, in real time; per lane the index into the lane's own events.
+    next: [u16; MAX_LANES],
+    /// The operation has returned what the history says, but the event is not consumed yet.
+    returned: [bool; MAX_LANES],
+    coverage: Coverage,
+}
+
+impl<'p> Judge<'p> {
+    /// A judge by the spec.
+    pub fn new(program: &'p Program, order: Order) -> Self {
+        Self::broken(program, order, None)
+    }
+
+    /// A judge by a broken variant.
+    pub fn broken(program: &'p Program, order: Order, fault: Option<Fault>) -> Self {
+        Self { model: Model::broken(program, fault), order, visited: HashSet::default() }
+    }
+
+    /// The clauses that one explanation of the history goes through, or why there is none.
+    pub fn allows(&mut self, history: &History) -> Result<Coverage, Box<Mismatch>> {
+        self.visited.clear();
+        let lanes = self.lanes_of(history);
+        let mut furthest = Furthest::default();
+        let start = Node {
+            state: self.model.start(),
+            next: [0; MAX_LANES],
+            returned: [false; MAX_LANES],
+            coverage: Coverage::default(),
+        };
+        let mut todo = vec![start];
+        let mut trace = Trace::new();
+        while let Some(mut node) = todo.pop() {
+            self.consume(history, &lanes, &mut node);
+            let consumed: usize = node.next.iter().map(|next| usize::from(*next)).sum();
+            if consumed == history.events.len() {
+                return Ok(node.coverage);
+            }
+            let key = BuildHasherDefault::<Fold>::default().hash_one((node.state, node.next, node.returned));
+            if !self.visited.insert(key) {
+                continue;
+            }
+            if consumed > furthest.consumed || furthest.next.is_none() {
+                furthest = Furthest { consumed, next: Some(node.next), allowed: BTreeSet::new() };
+            }
+            for lane in self.model.program().lanes() {
+                let index = lane.index();
+                if !self.may_move(&node, lane) {
+                    continue;
+                }
+                for choice in 0..self.model.choices(&mut node.state, lane) {
+                    let mut after = node;
+                    trace.clear();
+                    trace.coverage = node.coverage;
+                    let micro = self.model.advance(&mut after.state, lane, choice, &mut trace);
+                    after.coverage = trace.coverage;
+                    if let Micro::Returned(op, ret) = micro {
+                        let at = usize::from(node.next[index]);
+                        let expected = lanes[index].get(at).map(|at| history.events[*at].seen);
+                        if expected != Some(Seen::Return(op, ret)) {
+                            if furthest.next == Some(node.next) {
+                                furthest.allowed.insert((index, op, ret));
+                            }
+                            continue;
+                        }
+                        after.returned[index] = true;
+                    }
+                    todo.push(after);
+                }
+            }
+        }
+        Err(Box::new(self.mismatch(history, &lanes, furthest)))
+    }
+
+    /// The events of each lane, as indices into the history.
+    fn lanes_of(&self, history: &History) -> Vec<Vec<usize>> {
+        let mut lanes = vec![Vec::new(); self.model.program().lanes().len()];
+        for (index, event) in history.events.iter().enumerate() {
+            if let Some(lane) = lanes.get_mut(event.lane.index()) {
+                lane.push(index);
+            }
+        }
+        lanes
+    }
+
+    /// A lane in the middle of a call may move; an idle one only to drop what it holds at its end.
+    fn may_move(&self, node: &Node, lane: LaneId) -> bool {
+        if node.returned[lane.index()] {
+            return false;
+        }
+        let at_end = self.model.next_op(&node.state, lane).is_none();
+        node.state.is_called(lane) || (at_end && !self.model.is_over(&node.state, lane))
+    }
+
+    /// Consumes what can be consumed.
+    fn consume(&self, history: &History, lanes: &[Vec<usize>], node: &mut Node) {
+        loop {
+            let mut progress = false;
+            for (index, events) in lanes.iter().enumerate() {
+                let lane = LaneId(index as u8);
+                let at = usize::from(node.next[index]);
+                let Some(&event) = events.get(at) else { continue };
+                if self.order == Order::RealTime && !all_before(lanes, node, event) {
+                    continue;
+                }
+                let consumable = match history.events[event].seen {
+                    Seen::Call(op) => {
+                        let expected = self.model.next_op(&node.state, lane) == Some(op);
+                        let idle = node.state.is_idle(lane) && !node.state.is_called(lane);
+                        expected && idle && node.state.set_called(lane)
+                    }
+                    Seen::Return(..) => std::mem::take(&mut node.returned[index]),
+                };
+                if consumable {
+                    node.next[index] += 1;
+                    progress = true;
+                }
+            }
+            if !progress {
+                return;
+            }
+        }
+    }
+
+    fn mismatch(&self, history: &History, lanes: &[Vec<usize>], furthest: Furthest) -> Mismatch {
+        let next = furthest.next.unwrap_or_default();
+        let unexplained = lanes.iter().zip(next).filter_map(|(events, next)| events.get(usize::from(next)));
+        let explained = unexplained.min().copied().unwrap_or(history.events.len());
+        let lane = history.events.get(explained).map(|event| event.lane.index());
+        let allowed = furthest.allowed.into_iter().filter(|seen| Some(seen.0) == lane);
+        Mismatch {
+            program: self.model.program().clone(),
+            history: history.clone(),
+            explained,
+            allowed: allowed.map(|(_, op, ret)| Seen::Return(op, ret)).collect(),
+        }
+    }
+}
+
+/// The search that came furthest, for the report.
+#[derive(Default)]
+struct Furthest {
+    consumed: usize,
+    next: Option<[u16; MAX_LANES]>,
+    allowed: BTreeSet<(usize, OpId, Ret)>,
+}
+
+/// Whether everything that was seen before the event has been consumed.
+fn all_before(lanes: &[Vec<usize>], node: &Node, event: usize) -> bool {
+    lanes.iter().enumerate().all(|(lane, events)| {
+        let next = events.get(usize::from(node.next[lane]));
+        next.is_none_or(|next| *next >= event)
+    })
+}

@@ -1,0 +1,43 @@
+//! The executable spec of `shieldable`: a small language of programs, and one step function that says what they may do.
+//!
+//! The core has no threads, no atomics, no `unsafe` and no dependencies, and knows nothing of the implementation. See
+//! the README beside this crate for how to drive it.
+//!
+//! * [`Program`]: the language; its text form is parsed by [`str::parse`] and written by `Display`.
+//! * [`Model`]: the step function, in lockstep ([`Model::step`]) or interleaved ([`Model::micro`]), over a [`State`].
+//! * [`allows`], [`Judge`]: whether the spec allows a [`History`] of a concurrent run.
+
+mod builder;
+mod clause;
+mod fault;
+mod hash;
+mod history;
+mod judge;
+mod machine;
+mod model;
+mod node;
+mod ops;
+mod parse;
+mod program;
+mod ret;
+mod scope;
+mod stack;
+mod state;
+mod text;
+mod timeline;
+mod trace;
+
+pub use builder::{Begin, Builder, Invalid};
+pub use clause::{Clause, Kind as ClauseKind};
+pub use fault::Fault;
+pub use hash::Fold;
+pub use history::{Event, History, Order, Seen};
+pub use judge::{Judge, Mismatch, allows};
+pub use machine::Micro;
+pub use model::Model;
+pub use parse::ParseError;
+pub use program::*;
+pub use ret::{Name, Outcome, Refusal, Ret};
+pub use state::{Phase, State};
+pub use timeline::Timeline;
+pub use trace::{Coverage, Trace, Waker};

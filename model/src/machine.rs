@@ -1,0 +1,493 @@
+//! The step function: calls of a lane, and how a body is polled, ended and dropped.
+//!
+//! A lane has a stack of calls: the lane itself, then each fiber that it is polling or dropping. [`Machine::micro`] does
+//! the next thing that the innermost call has to do. What one micro step does is atomic for the other lanes; it is what
+//! the implementation decides in one atomic operation, or under one internal lock.
+//!
+//! The order of things in a poll (DLV, NST-5, TMO-1):
+//!
+//! | stage | what it does | next |
+//! |---|---|---|
+//! | `Start` | let go of the outer scope's shield | `Check` |
+//! | `Check` | deliver, if deliverable | `End` or `Body` |
+//! | `Body` | one operation of the body | `Body`; `Timer` when pending; `End` at its end; `Unwind` |
+//! | `Timer` | a timeout looks at its deadline | `Register` |
+//! | `Register` | remember the waker | `Deliver` |
+//! | `Deliver` | deliver, if deliverable | `End` or `Park` |
+//! | `Park` | shielded: take a shield of the scope around | return `Pending` |
+//! | `Unwind` | drop what is awaited and the locals | panic |
+//! | `End` | drop what is awaited and the locals | `Destructor` |
+//! | `Destructor` | one operation of the destructor | `Destructor`, `Done` |
+//! | `Done` | done; guards left behind shield the scope around | return, or `Unpark` |
+//!
+//! A drop is `Drop` (live to ending), `End`, `Destructor`, `Done`, `Unpark` (let go of the outer scope's shield).
+
+use crate::clause::Clause;
+use crate::fault::Fault;
+use crate::ops::Exec;
+use crate::program::{FiberId, Kind, LaneId, OpId, Program};
+use crate::ret::{Outcome, Ret};
+use crate::state::{At, Call, Code, FiberState, Item, LaneState, Phase, Stage, State, Timer};
+use crate::trace::Trace;
+
+/// What a micro step was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Micro {
+    /// Nothing that another lane could notice.
+    Silent,
+    /// Something that another lane could notice.
+    Visible,
+    /// An operation returned.
+    Returned(OpId, Ret),
+}
+
+/// One lane of a state about to move.
+pub(crate) struct Machine<'a> {
+    pub(crate) program: &'a Program,
+    pub(crate) fault: Option<Fault>,
+    pub(crate) state: &'a mut State,
+    pub(crate) trace: &'a mut Trace,
+    pub(crate) lane: LaneId,
+    /// Which of the allowed successors, see [`Machine::choices`].
+    pub(crate) choice: u8,
+}
+
+impl Machine<'_> {
+    pub(crate) fn micro(&mut self) -> Micro {
+        let call = self.call();
+        let fiber = call.fiber;
+        match call.stage {
+            Stage::Lane => self.lane_op(fiber),
+            Stage::Start => self.start(fiber),
+            Stage::Check => self.check(fiber),
+            Stage::Body => self.body(fiber),
+            Stage::Timer => self.timer(fiber),
+            Stage::Register => {
+                self.it(fiber).waker = self.lane_state().waker;
+                self.go(Stage::Deliver)
+            }
+            Stage::Deliver => self.check_after_pending(fiber),
+            Stage::Park => self.park(fiber),
+            Stage::Unwind => self.unwind(fiber),
+            Stage::End => self.end(fiber),
+            Stage::Destructor => self.destructor(fiber),
+            Stage::Done => self.done(fiber),
+            Stage::Drop => self.begin_drop(fiber),
+            Stage::Unpark => {
+                if let Some(outer) = call.held {
+                    self.close_shield(outer);
+                }
+                self.leave(Ret::Unit);
+                Micro::Visible
+            }
+        }
+    }
+
+    /// How many successors the spec allows for the next micro step. The implementation may park on what it saw before a
+    /// guard was dropped elsewhere, or look again.
+    pub(crate) fn choices(&self) -> u8 {
+        let call = self.call();
+        let stale = call.stage == Stage::Park
+            && call.ret == Ret::Flag(true)
+            && self.state.fiber(call.fiber).open == 0
+            && self.enclosing_scope().is_some();
+        if stale { 2 } else { 1 }
+    }
+
+    // Access.
+
+    pub(crate) fn it(&mut self, fiber: FiberId) -> &mut FiberState {
+        self.state.fiber_mut(fiber)
+    }
+
+    pub(crate) fn kind(&self, fiber: FiberId) -> Kind {
+        self.program.kind(fiber)
+    }
+
+    pub(crate) fn lane_state(&self) -> &LaneState {
+        &self.state.lanes[self.lane.index()]
+    }
+
+    pub(crate) fn lane_mut(&mut self) -> &mut LaneState {
+        &mut self.state.lanes[self.lane.index()]
+    }
+
+    pub(crate) fn call(&self) -> Call {
+        *self.lane_state().calls.last().expect("the lane's own call never ends")
+    }
+
+    fn call_mut(&mut self) -> &mut Call {
+        self.lane_mut().calls.last_mut().expect("the lane's own call never ends")
+    }
+
+    pub(crate) fn mark(&mut self, clause: Clause) {
+        self.trace.coverage.mark(clause);
+    }
+
+    pub(crate) fn mark_if(&mut self, condition: bool, clause: Clause) {
+        if condition {
+            self.mark(clause);
+        }
+    }
+
+    pub(crate) fn broken(&self, fault: Fault) -> bool {
+        self.fault == Some(fault)
+    }
+
+    // Calls.
+
+    pub(crate) fn enter(&mut self, fiber: FiberId, stage: Stage) {
+        self.it(fiber).busy = true;
+        let from_unwind = self.lane_state().panicking;
+        self.lane_mut().calls.push(Call { fiber, stage, from_unwind, ..Call::default() });
+    }
+
+    fn leave(&mut self, ret: Ret) {
+        let lane = self.lane_mut();
+        let call = lane.calls.pop().expect("a call is going on");
+        // A panic that began inside goes on outside; one that was under way already is somebody else's.
+        lane.answer = if lane.panicking && !call.from_unwind { Ret::Panicked } else { ret };
+        let inline = self.program.fiber(call.fiber).inline;
+        let it = self.it(call.fiber);
+        it.busy = false;
+        if !inline && it.phase == Phase::Done && !it.joinable {
+            it.joinable = true;
+            self.wake_joiner(call.fiber);
+        }
+        self.mark(Clause::Scp3);
+    }
+
+    fn go(&mut self, stage: Stage) -> Micro {
+        self.call_mut().stage = stage;
+        Micro::Visible
+    }
+
+    fn go_silently(&mut self, stage: Stage) -> Micro {
+        self.call_mut().stage = stage;
+        Micro::Silent
+    }
+
+    fn returned(&mut self, owner: FiberId, ret: Ret) -> Micro {
+        let again = ret == Ret::Pending && self.is_run(owner);
+        let it = self.it(owner);
+        let op = OpId(it.pc);
+        it.at = At::Fresh;
+        if !again {
+            it.pc += 1;
+        }
+        self.trace.returns.push((op, ret));
+        Micro::Returned(op, ret)
+    }
+
+    fn is_run(&self, owner: FiberId) -> bool {
+        let op = self.program.op(OpId(self.state.fiber(owner).pc));
+        matches!(op, crate::program::Op::Run(..))
+    }
+
+    // The stages of a poll.
+
+    fn lane_op(&mut self, lane: FiberId) -> Micro {
+        if self.state.fiber(lane).pc == self.program.fiber(lane).destructor {
+            // A thread that ends drops what it holds; nobody is there to tell.
+            self.lane_mut().panicking = false;
+            let local = self.it(lane).locals.pop();
+            return self.drop_item(local.unwrap_or_default());
+        }
+        match self.exec(lane) {
+            Exec::Silent => Micro::Silent,
+            Exec::Visible => Micro::Visible,
+            Exec::Return(ret) => {
+                let own = self.lane_mut();
+                own.waker = Code::NONE;
+                own.panicking = false;
+                own.called = false;
+                own.answer = Ret::Unit;
+                self.returned(lane, ret)
+            }
+            Exec::Pending | Exec::Panic => unreachable!("lanes neither suspend nor panic"),
+        }
+    }
+
+    fn start(&mut self, fiber: FiberId) -> Micro {
+        if self.state.fiber(fiber).phase != Phase::Live {
+            self.mark(Clause::Scp8);
+            self.lane_mut().panicking = true;
+            self.leave(Ret::Panicked);
+            return Micro::Visible;
+        }
+        match self.it(fiber).outer.take() {
+            Some(outer) => {
+                self.close_shield(outer);
+                self.mark(Clause::Nst5);
+                self.go(Stage::Check)
+            }
+            None => self.go_silently(Stage::Check),
+        }
+    }
+
+    fn check(&mut self, fiber: FiberId) -> Micro {
+        match self.kind(fiber) {
+            Kind::Plain | Kind::Lane => self.go_silently(Stage::Body),
+            Kind::Shielded => {
+                if self.state.fiber(fiber).guard.is_some() {
+                    return self.go_silently(Stage::Body);
+                }
+                match self.innermost_scope() {
+                    Some(scope) => {
+                        self.open_shield(scope);
+                        self.it(fiber).guard = Some(scope);
+                        self.mark(Clause::Shd11);
+                        self.go(Stage::Body)
+                    }
+                    None => {
+                        self.mark(Clause::Shd10);
+                        self.lane_mut().panicking = true;
+                        self.go(Stage::Unwind)
+                    }
+                }
+            }
+            Kind::Task | Kind::Scope | Kind::Timeout => {
+                if self.deliverable(fiber) && !self.broken(Fault::NoCheckOnEntry) {
+                    self.mark(Clause::Dlv2);
+                    let never_started = !self.state.fiber(fiber).started;
+                    self.mark_if(never_started, Clause::Dlv3);
+                    return self.deliver(fiber);
+                }
+                self.go(Stage::Body)
+            }
+        }
+    }
+
+    fn body(&mut self, fiber: FiberId) -> Micro {
+        if self.lane_state().panicking {
+            return self.go_silently(Stage::Unwind);
+        }
+        let end = self.program.fiber(fiber).destructor;
+        let it = self.it(fiber);
+        it.started = true;
+        if it.pc == end {
+            return match it.locals.pop() {
+                Some(local) => self.drop_item(local),
+                None => self.ready(fiber),
+            };
+        }
+        match self.exec(fiber) {
+            Exec::Silent => Micro::Silent,
+            Exec::Visible => Micro::Visible,
+            Exec::Return(ret) => self.returned(fiber, ret),
+            Exec::Pending if self.kind(fiber).is_scope() => self.go_silently(Stage::Timer),
+            Exec::Pending => {
+                self.leave(Ret::Pending);
+                Micro::Silent
+            }
+            Exec::Panic => {
+                self.lane_mut().panicking = true;
+                self.go_silently(Stage::Unwind)
+            }
+        }
+    }
+
+    fn timer(&mut self, fiber: FiberId) -> Micro {
+        if self.kind(fiber) != Kind::Timeout {
+            return self.go_silently(Stage::Register);
+        }
+        self.mark(Clause::Tmo1);
+        let waker = self.lane_state().waker;
+        let again = self.broken(Fault::DeadlineAgain);
+        let it = self.it(fiber);
+        match it.timer {
+            Timer::Passed => {
+                it.timer = if again { Timer::Passed } else { Timer::Spent };
+                it.requests += 1;
+                let shielded = it.open > 0;
+                self.mark(Clause::Tmo4);
+                self.mark_if(shielded, Clause::Tmo5);
+            }
+            Timer::Spent => self.mark(Clause::Tmo4),
+            Timer::Idle | Timer::Armed(_) => it.timer = Timer::Armed(waker),
+        }
+        self.go(Stage::Register)
+    }
+
+    fn check_after_pending(&mut self, fiber: FiberId) -> Micro {
+        if self.deliverable(fiber) && !self.broken(Fault::NoCheckAfterPending) {
+            self.mark(Clause::Dlv4);
+            return self.deliver(fiber);
+        }
+        let shielded = self.state.fiber(fiber).open > 0;
+        self.call_mut().ret = Ret::Flag(shielded);
+        self.go(Stage::Park)
+    }
+
+    fn park(&mut self, fiber: FiberId) -> Micro {
+        let shielded = self.state.fiber(fiber).open > 0 || self.choice == 1;
+        let outer = self.enclosing_scope().filter(|_| shielded && !self.broken(Fault::NoParking));
+        if let Some(outer) = outer {
+            self.open_shield(outer);
+            self.it(fiber).outer = Some(outer);
+            self.mark(Clause::Nst5);
+        }
+        self.leave(Ret::Pending);
+        Micro::Visible
+    }
+
+    /// DLV-6, DLV-7: the decision, in one step.
+    fn deliver(&mut self, fiber: FiberId) -> Micro {
+        self.mark_delivery(fiber);
+        let outcome = if self.kind(fiber) == Kind::Timeout { Outcome::Elapsed } else { Outcome::Cancelled };
+        self.begin_end(fiber, outcome)
+    }
+
+    fn ready(&mut self, fiber: FiberId) -> Micro {
+        let it = *self.state.fiber(fiber);
+        let pending = it.requests > 0;
+        self.mark_if(pending, Clause::Dlv5);
+        if self.kind(fiber) == Kind::Timeout {
+            self.mark_if(it.timer == Timer::Passed, Clause::Tmo2);
+            self.mark_if(it.timer == Timer::Spent, Clause::Tmo6);
+        }
+        let thrown_away = self.broken(Fault::CancelBeatsValue) && self.deliverable(fiber);
+        self.begin_end(fiber, if thrown_away { Outcome::Cancelled } else { Outcome::Value })
+    }
+
+    fn begin_end(&mut self, fiber: FiberId, outcome: Outcome) -> Micro {
+        let it = self.it(fiber);
+        it.phase = Phase::Ending;
+        it.outcome = Some(outcome);
+        self.call_mut().ret = Ret::Ready(outcome);
+        self.mark(Clause::Scp1);
+        self.mark(Clause::Scp6);
+        self.go(Stage::End)
+    }
+
+    /// A panic goes through the body: its locals are dropped in the poll, the destructor is not run yet.
+    fn unwind(&mut self, fiber: FiberId) -> Micro {
+        let it = self.it(fiber);
+        let current = std::mem::take(&mut it.current);
+        if current != Item::None {
+            return self.drop_item(current);
+        }
+        if let Some(local) = it.locals.pop() {
+            self.mark_if(matches!(local, Item::Shield(_)), Clause::Shd7);
+            self.mark_if(matches!(local, Item::Guard(_)), Clause::Lck10);
+            return self.drop_item(local);
+        }
+        it.phase = Phase::Ending;
+        it.outcome = Some(Outcome::Panicked);
+        it.at = At::Fresh;
+        let requested = it.requests > 0;
+        self.mark_if(requested, Clause::Scp7);
+        self.mark(Clause::Scp6);
+        self.leave(Ret::Panicked);
+        Micro::Visible
+    }
+
+    // The end of a body.
+
+    fn begin_drop(&mut self, fiber: FiberId) -> Micro {
+        let is_scope = self.kind(fiber).is_scope();
+        let it = self.it(fiber);
+        let held = it.outer.take();
+        let (phase, shielded) = (it.phase, it.open > 0);
+        match phase {
+            Phase::Live => {
+                it.phase = Phase::Ending;
+                it.outcome = Some(Outcome::Dropped);
+                it.torn = is_scope && shielded;
+                self.mark(Clause::Scp9);
+                self.mark_if(is_scope && shielded, Clause::Scp10);
+            }
+            Phase::Ending => self.mark(Clause::Scp7),
+            Phase::Done | Phase::Unborn => {
+                // After its end the wrapper owns nothing, but for a `shielded` whose destructor panicked; what `outer`
+                // holds belongs to the guards that are left.
+                it.outer = held;
+                if let Some(scope) = it.guard.take() {
+                    self.close_shield(scope);
+                }
+                self.leave(Ret::Unit);
+                return Micro::Visible;
+            }
+        }
+        self.call_mut().held = held;
+        self.go(Stage::End)
+    }
+
+    fn end(&mut self, fiber: FiberId) -> Micro {
+        let destructor = self.program.fiber(fiber).destructor;
+        let it = self.it(fiber);
+        let current = std::mem::take(&mut it.current);
+        let item = if current == Item::None { it.locals.pop() } else { Some(current) };
+        if let Some(item) = item {
+            return self.drop_item(item);
+        }
+        it.pc = destructor;
+        it.at = At::Fresh;
+        let panicking = self.lane_state().panicking;
+        self.call_mut().destructor_in_unwind = panicking;
+        self.go_silently(Stage::Destructor)
+    }
+
+    fn destructor(&mut self, fiber: FiberId) -> Micro {
+        let end = self.program.fiber(fiber).end;
+        if self.lane_state().panicking && !self.call().destructor_in_unwind {
+            let it = self.it(fiber);
+            it.pc = end;
+            it.at = At::Fresh;
+        }
+        let it = self.it(fiber);
+        if it.pc == end {
+            return match it.locals.pop() {
+                Some(local) => self.drop_item(local),
+                None => self.go_silently(Stage::Done),
+            };
+        }
+        self.mark(Clause::Scp4);
+        match self.exec(fiber) {
+            Exec::Silent => Micro::Silent,
+            Exec::Visible => Micro::Visible,
+            Exec::Return(ret) => self.returned(fiber, ret),
+            Exec::Panic => {
+                let delivering = self.call().ret != Ret::Ready(Outcome::Value);
+                self.mark_if(delivering, Clause::Dlv8);
+                self.lane_mut().panicking = true;
+                Micro::Silent
+            }
+            Exec::Pending => unreachable!("a destructor does not suspend"),
+        }
+    }
+
+    fn done(&mut self, fiber: FiberId) -> Micro {
+        let call = self.call();
+        let is_drop = call.ret == Ret::Unit;
+        let panicking = self.lane_state().panicking;
+        let enclosing = self.enclosing_scope();
+        let it = self.it(fiber);
+        it.phase = Phase::Done;
+        it.waker = Code::NONE;
+        it.timer = Timer::Idle;
+        it.started = false;
+        let (left_behind, guard) = (it.open > 0, it.guard);
+        self.mark(Clause::Scp5);
+        self.mark(Clause::Hdl11);
+        if left_behind {
+            match enclosing {
+                Some(outer) if !self.broken(Fault::GuardsEscapeTheirScope) => {
+                    self.open_shield(outer);
+                    self.it(fiber).outer = Some(outer);
+                    self.mark(Clause::Shd8);
+                }
+                _ => self.mark(Clause::Shd9),
+            }
+        }
+        if let Some(scope) = guard.filter(|_| is_drop || !panicking) {
+            self.it(fiber).guard = None;
+            self.close_shield(scope);
+        }
+        if is_drop {
+            return self.go(Stage::Unpark);
+        }
+        self.leave(call.ret);
+        Micro::Visible
+    }
+}
