@@ -281,10 +281,15 @@ fn the_current_task_outside_every_task_is_refused() {
 
 /// CHK-3, CHK-6
 #[test]
-fn queries_outside_every_scope_are_false_and_a_checkpoint_is_ready() {
+fn queries_outside_every_scope_are_false_and_checkpoints_are_ready_however_many() {
     assert!(!is_shielded());
     assert!(!cancel_pending());
-    Driven::new(checkpoint()).finishes();
+    let mut plain = Driven::new(async {
+        for _ in 0..1000 {
+            checkpoint().await;
+        }
+    });
+    plain.finishes();
 }
 
 /// SHD-1, NST-1: enough to shield, against the requests of that scope only.

@@ -4,20 +4,15 @@
 
 mod support;
 
-use std::cell::Cell;
 use std::future::{Future, pending, poll_fn};
-use std::pin::{Pin, pin};
-use std::rc::Rc;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::thread;
 use std::time::Duration;
 
-use shieldable::{
-    CancelHandle, CancelScope, ShieldableTask, TaskHandle, cancel_pending, checkpoint, shield_scope, shielded,
-    time::timeout,
-};
+use shieldable::{CancelHandle, CancelScope, ShieldableTask, TaskHandle, shield_scope, shielded, time::timeout};
 use support::{Driven, OnDrop, Slot, ended, suspend};
 
 // D4: cancel().
@@ -76,6 +71,22 @@ fn cancel_wakes_the_waker_of_the_last_poll() {
     second.suspends();
     handle.cancel();
     assert_eq!(second.take_wakes(), 1);
+}
+
+/// HDL-2, HDL-11: and it keeps no other.
+#[test]
+fn a_scope_keeps_the_waker_of_its_last_poll_only_and_one_clone_of_it() {
+    let mut scope = Box::pin(CancelScope::new(pending::<()>()));
+    let (first, second) = (Driven::new(async {}), Driven::new(async {}));
+    for _ in 0..3 {
+        assert!(first.lend_waker(scope.as_mut()).is_pending());
+        assert_eq!(first.wakers_held(), 1);
+    }
+    assert!(second.lend_waker(scope.as_mut()).is_pending());
+    assert_eq!((first.wakers_held(), second.wakers_held()), (0, 1));
+    assert!(scope.handle().cancel());
+    assert_eq!((first.take_wakes(), second.take_wakes()), (0, 1));
+    assert_eq!(second.wakers_held(), 1, "a wake does not use it up");
 }
 
 /// HDL-3
@@ -351,70 +362,4 @@ fn handles_are_equal_when_they_name_the_same_scope() {
     assert_ne!(one.handle().id(), two.handle().id());
     let handles = HashSet::from([one.handle(), one.handle(), two.handle()]);
     assert_eq!(handles.len(), 2);
-}
-
-// D13, as far as one scope is concerned.
-
-/// CHK-2, CHK-3
-#[test]
-fn a_checkpoint_suspends_once_if_a_request_is_pending_and_wakes_itself() {
-    // The body is driven without its scope looking at it in between: the scope is entered by hand from inside.
-    let mut task = Driven::new(ShieldableTask::new(async {
-        checkpoint().await;
-        let mut at = pin!(checkpoint());
-        let suspensions = Rc::new(Cell::new(0));
-        TaskHandle::current().cancel();
-        assert!(cancel_pending());
-        poll_fn(|cx| {
-            while at.as_mut().poll(cx).is_pending() {
-                suspensions.set(suspensions.get() + 1);
-            }
-            Poll::Ready(())
-        })
-        .await;
-        suspensions.get()
-    }));
-    assert_eq!(task.finishes(), Ok(1));
-    assert_eq!(task.take_wakes(), 1);
-}
-
-/// CHK-1, CHK-3
-#[test]
-fn a_checkpoint_behind_a_shield_is_ready() {
-    let mut task = Driven::new(ShieldableTask::new(async {
-        TaskHandle::current().cancel();
-        let _shield = shield_scope();
-        assert!(!cancel_pending());
-        checkpoint().await;
-        7
-    }));
-    assert_eq!(task.finishes(), Ok(7));
-}
-
-/// CHK-3, CHK-6
-#[test]
-fn checkpoints_outside_every_scope_never_suspend() {
-    let mut plain = Driven::new(async {
-        for _ in 0..1000 {
-            checkpoint().await;
-        }
-    });
-    plain.finishes();
-}
-
-/// CHK-4
-#[test]
-fn a_long_run_of_checkpoints_in_one_poll_suspends_once_and_starts_afresh() {
-    let mut task = Driven::new(ShieldableTask::new(async {
-        for _ in 0..128 {
-            checkpoint().await;
-        }
-        checkpoint().await;
-        for _ in 0..128 {
-            checkpoint().await;
-        }
-    }));
-    task.suspends();
-    assert_eq!(task.take_wakes(), 1);
-    assert_eq!(task.finishes(), Ok(()));
 }

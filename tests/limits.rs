@@ -1,8 +1,12 @@
-//! The numbers of SPEC.md section 5 that a scope can reach. A file of its own: each takes millions of steps.
+//! The numbers of SPEC.md section 5 that a program can reach, apart from the depth of a lock. A file of its own: some take
+//! millions of steps.
 
 mod support;
 
-use shieldable::{CancelScope, ShieldableTask, is_shielded, shield_scope};
+use std::cell::Cell;
+use std::rc::Rc;
+
+use shieldable::{CancelScope, ShieldableTask, checkpoint, is_shielded, shield_scope};
 use support::{Driven, panic_text};
 
 const LIMIT: usize = 1 << 24;
@@ -35,4 +39,23 @@ fn one_shield_too_many_panics_and_is_not_opened() {
         is_shielded()
     });
     assert_eq!(Driven::new(task).finishes(), Ok(true));
+}
+
+/// CHK-4
+#[test]
+fn a_long_run_of_checkpoints_in_one_poll_suspends_once_and_starts_afresh() {
+    let passed = Rc::new(Cell::new(0));
+    let mut task = Driven::new(ShieldableTask::new({
+        let passed = passed.clone();
+        async move {
+            for _ in 0..257 {
+                checkpoint().await;
+                passed.set(passed.get() + 1);
+            }
+        }
+    }));
+    task.suspends();
+    assert_eq!(passed.get(), 128);
+    assert_eq!(task.take_wakes(), 1);
+    assert_eq!(task.finishes(), Ok(()), "the one that suspended, and 128 more");
 }

@@ -115,7 +115,7 @@ clauses! {
     Shd8 "SHD-8" Definition observable "A scope that ends inside the poll of another with guards still held opens one shield of that other scope, which the last of these guards closes when it is dropped."
     Shd9 "SHD-9" Definition observable "A guard that outlives its scope in any other way is inert."
     Shd10 "SHD-10" Safety observable "Without a current scope `shield_scope()` panics and `try_shield_scope()` returns `NoCurrentScope`; nothing is opened."
-    Shd11 "SHD-11" Definition observable "`shielded(future)` holds one shield from its first poll until the future is ready, panics or is dropped."
+    Shd11 "SHD-11" Definition observable "`shielded(future)` holds one shield from its first poll until it is ready or is dropped."
     Shd12 "SHD-12" Safety apart "Opening a shield of a scope that has 2^24 open panics and opens nothing."
     Shd13 "SHD-13" Definition apart "A guard that is forgotten shields for ever."
     Shd14 "SHD-14" Safety observable "A shielded scope with a request does not spin: its polls beyond those its body asked for are at most the calls of `cancel()`, guards dropped elsewhere, deadlines passed and checkpoints suspended."
