@@ -6,9 +6,10 @@ use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use shieldable::{ShieldableTask, TaskHandle};
+use shieldable::{OwnedRLockGuard, RLock, ShieldableTask, TaskHandle, TryLockError};
 
 use super::support::Driven;
 
@@ -112,4 +113,36 @@ impl<F: Future> Moving<F> {
 /// Polls a future once, inside whoever awaits this.
 pub async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
     poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
+}
+
+/// A lock that stages can be told to take.
+pub type Shared = Arc<RLock<u32>>;
+
+pub fn shared() -> Shared {
+    Arc::new(RLock::new(0))
+}
+
+pub fn acquisition(lock: &Shared) -> Moving<impl Future<Output = OwnedRLockGuard<u32>> + use<>> {
+    Moving::new(lock.clone().lock_owned())
+}
+
+impl Stage {
+    pub fn try_lock(&mut self, lock: &Shared) -> Result<OwnedRLockGuard<u32>, TryLockError> {
+        let lock = lock.clone();
+        self.run(move || lock.try_lock_owned())
+    }
+
+    pub fn holds(&mut self, lock: &Shared) -> bool {
+        let lock = lock.clone();
+        self.run(move || lock.is_held_by_current())
+    }
+}
+
+/// A polled acquisition that must be ready.
+#[track_caller]
+pub fn granted<T>(polled: Poll<T>) -> T {
+    match polled {
+        Poll::Ready(guard) => guard,
+        Poll::Pending => panic!("the acquisition should have been ready"),
+    }
 }
