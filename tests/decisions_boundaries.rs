@@ -2,10 +2,9 @@
 
 mod support;
 
-use std::future::{pending, poll_fn};
-use std::task::Poll;
+use std::future::pending;
 
-use shieldable::{CancelScope, ShieldableTask, TaskHandle, checkpoint, shield_scope, shielded, try_shield_scope};
+use shieldable::{CancelScope, ShieldableTask, TaskHandle, checkpoint, shield_scope, shielded};
 use support::{Driven, Log, Slot, suspend};
 
 /// DLV-9, DLV-4
@@ -182,29 +181,4 @@ fn shielded_steps_back_to_back_are_never_cancelled_but_at_a_checkpoint() {
     task.suspends();
     assert!(task.finishes().is_err());
     log.assert(&["three steps"]);
-}
-
-/// SCP-2: the current scope of a body is its own in every poll, and none of it is left behind.
-#[test]
-fn a_scope_is_current_while_it_is_polled_and_at_no_other_time() {
-    let first = ShieldableTask::named("first", async {
-        for _ in 0..2 {
-            assert_eq!(TaskHandle::current().name(), Some("first"));
-            suspend().await;
-        }
-    });
-    let second = ShieldableTask::named(
-        "second",
-        poll_fn(|_| {
-            assert_eq!(TaskHandle::current().name(), Some("second"));
-            Poll::<()>::Pending
-        }),
-    );
-    let (mut first, mut second) = (Driven::new(first), Driven::new(second));
-    for _ in 0..2 {
-        first.suspends();
-        assert!(try_shield_scope().is_err());
-        second.suspends();
-        assert!(TaskHandle::try_current().is_none());
-    }
 }

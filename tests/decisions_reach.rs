@@ -16,6 +16,31 @@ use support::{Driven, Log, OnDrop, Slot, panic_text, suspend};
 
 // D7: shields are not inherited.
 
+/// SCP-2: the current scope of a body is its own in every poll, and none of it is left behind.
+#[test]
+fn a_scope_is_current_while_it_is_polled_and_at_no_other_time() {
+    let first = ShieldableTask::named("first", async {
+        for _ in 0..2 {
+            assert_eq!(TaskHandle::current().name(), Some("first"));
+            suspend().await;
+        }
+    });
+    let second = ShieldableTask::named(
+        "second",
+        poll_fn(|_| {
+            assert_eq!(TaskHandle::current().name(), Some("second"));
+            Poll::<()>::Pending
+        }),
+    );
+    let (mut first, mut second) = (Driven::new(first), Driven::new(second));
+    for _ in 0..2 {
+        first.suspends();
+        assert!(try_shield_scope().is_err());
+        second.suspends();
+        assert!(TaskHandle::try_current().is_none());
+    }
+}
+
 /// TSK-1: the branches of a `join!` are the task.
 #[test]
 fn a_guard_in_one_branch_of_a_join_shields_the_whole_task() {

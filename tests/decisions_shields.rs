@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::thread;
 
 use shieldable::{CancelScope, ShieldScope, ShieldableTask, is_shielded, shield_scope, shielded};
-use support::{Driven, Slot, panic_text, suspend};
+use support::{Driven, OnDrop, Slot, panic_text, suspend};
 
 // D6: scopes are counted guards.
 
@@ -296,4 +296,31 @@ fn a_guard_that_outlives_a_hard_drop_outside_every_poll_is_inert() {
     drop(task);
     assert!(handle.is_finished() && !handle.is_shielded());
     thread::spawn(move || drop(guard.take())).join().unwrap();
+}
+
+/// NST-5: what a suspended scope holds of the scope around it, it holds until its body has been dropped.
+#[test]
+fn the_destructors_of_a_dropped_inner_scope_still_run_inside_its_shield() {
+    let log = Log::new();
+    let task = ShieldableTask::new({
+        let log = log.clone();
+        async move {
+            let around = TaskHandle::current();
+            let mut inner = Box::pin(CancelScope::new(async {
+                let _local = OnDrop(|| log.note(if around.is_shielded() { "shielded" } else { "exposed" }));
+                let _shield = shield_scope();
+                pending::<()>().await;
+            }));
+            poll_fn(|cx| {
+                assert!(inner.as_mut().poll(cx).is_pending());
+                Poll::Ready(())
+            })
+            .await;
+            assert!(around.is_shielded());
+            drop(inner);
+            assert!(!around.is_shielded());
+        }
+    });
+    assert_eq!(Driven::new(task).finishes(), Ok(()));
+    log.assert(&["shielded"]);
 }
