@@ -115,6 +115,17 @@ impl Builder {
         }
     }
 
+    /// Checks everything, after the fibers that operations name (those that they create aside) were given other numbers.
+    pub(crate) fn finish_renumbered(mut self, renumber: impl Fn(FiberId) -> FiberId) -> Result<Program, Invalid> {
+        let drafts = self.fibers.iter_mut().chain(&mut self.lanes);
+        for op in drafts.flat_map(|draft| draft.body.iter_mut().chain(&mut draft.destructor)) {
+            if op.creates().is_none() {
+                op.rename_fiber(&renumber);
+            }
+        }
+        self.finish()
+    }
+
     /// Checks everything.
     pub fn finish(self) -> Result<Program, Invalid> {
         let limits = [("fibers", self.fibers.len(), MAX_FIBERS), ("threads", self.lanes.len(), MAX_LANES)];
@@ -180,6 +191,7 @@ impl Builder {
     fn begin_fiber(&mut self, kind: Kind, number: u8, inline: bool) -> FiberId {
         let id = FiberId(self.fibers.len() as u8);
         self.open.push((self.fibers.len(), false));
+        let number = if kind == Kind::Shielded { 0 } else { number };
         self.fibers.push(Draft::new(kind, number, inline));
         id
     }
@@ -195,7 +207,10 @@ fn too_many(what: &str, max: usize) -> Invalid {
     Invalid { reason: format!("more than {max} {what}"), op: None }
 }
 
-fn number_nodes(program: &mut Program) {
+/// Finds out anew which operations create nodes.
+pub(crate) fn number_nodes(program: &mut Program) {
+    program.node_of.clear();
+    program.nodes.clear();
     for op in &program.ops {
         program.node_of.push(NodeId(program.nodes.len() as u8));
         program.nodes.extend(op.node());

@@ -36,8 +36,8 @@ faults! {
     GuardsEscapeTheirScope
     /// A value is thrown away if a request is pending.
     CancelBeatsValue
-    /// A passed deadline makes a request at every poll.
-    DeadlineAgain
+    /// A passed deadline makes a request to the scope around, too.
+    DeadlineLeaks
     /// `cancel()` does not wake.
     CancelDoesNotWake
     /// A guard dropped elsewhere does not wake.

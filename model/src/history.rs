@@ -32,11 +32,13 @@ pub enum Order {
     PerLane,
 }
 
-/// All that was seen in a run, complete: every call has returned.
+/// All that was seen in a run, up to its end: every call has returned.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct History {
     /// In the order in which they were recorded.
     pub events: Vec<Event>,
+    /// The run ended with threads that wait for a wake in `run`. Allowed only if the spec, too, wakes them no more.
+    pub stuck: bool,
 }
 
 impl History {

@@ -46,7 +46,12 @@ impl fmt::Display for Mismatch {
                     writeln!(f, "    the spec allows nothing here")?;
                 }
             }
-            None => writeln!(f, "the history breaks off in the middle of a call")?,
+            None => {
+                writeln!(
+                    f,
+                    "the run is stuck after its last event; the spec wakes a task that it left asleep (a lost wake-up)"
+                )?;
+            }
         }
         Ok(())
     }
@@ -104,7 +109,8 @@ impl<'p> Judge<'p> {
         while let Some(mut node) = todo.pop() {
             self.consume(history, &lanes, &mut node);
             let consumed: usize = node.next.iter().map(|next| usize::from(*next)).sum();
-            if consumed == history.events.len() {
+            let all_consumed = consumed == history.events.len();
+            if all_consumed && (!history.stuck || self.is_stuck(&node)) {
                 return Ok(node.coverage);
             }
             let key = BuildHasherDefault::<Fold>::default().hash_one((node.state, node.next, node.returned));
@@ -161,6 +167,11 @@ impl<'p> Judge<'p> {
         }
         let at_end = self.model.next_op(&node.state, lane).is_none();
         node.state.is_called(lane) || (at_end && !self.model.is_over(&node.state, lane))
+    }
+
+    /// Whether no lane goes on by itself: those that are not over wait for a wake.
+    fn is_stuck(&self, node: &Node) -> bool {
+        self.model.program().lanes().all(|lane| !self.model.is_enabled(&node.state, lane))
     }
 
     /// Consumes what can be consumed.

@@ -6,10 +6,15 @@
 //! * [`Program`]: the language; its text form is parsed by [`str::parse`] and written by `Display`.
 //! * [`Model`]: the step function, in lockstep ([`Model::step`]) or interleaved ([`Model::micro`]), over a [`State`].
 //! * [`allows`], [`Judge`]: whether the spec allows a [`History`] of a concurrent run.
+//! * [`Grammar::generate`], [`Program::smaller`], [`enumerate`]: programs at random, smaller ones, all of them.
 
 mod builder;
 mod clause;
+mod edit;
+mod enumerate;
 mod fault;
+mod generate;
+mod grammar;
 mod hash;
 mod history;
 mod judge;
@@ -26,10 +31,17 @@ mod state;
 mod text;
 mod timeline;
 mod trace;
+#[cfg(feature = "arbitrary")]
+mod with_arbitrary;
+#[cfg(feature = "proptest")]
+mod with_proptest;
 
 pub use builder::{Begin, Builder, Invalid};
 pub use clause::{Clause, Kind as ClauseKind};
+pub use enumerate::enumerate;
 pub use fault::Fault;
+pub use generate::{Bytes, Choices, Seed};
+pub use grammar::{Alphabet, Grammar, Shape, Style};
 pub use hash::Fold;
 pub use history::{Event, History, Order, Seen};
 pub use judge::{Judge, Mismatch, allows};
@@ -41,3 +53,10 @@ pub use ret::{Name, Outcome, Refusal, Ret};
 pub use state::{Phase, State};
 pub use timeline::Timeline;
 pub use trace::{Coverage, Trace, Waker};
+#[cfg(feature = "proptest")]
+pub use with_proptest::{Programs, programs};
+
+/// The examples of the README, run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -217,8 +217,10 @@ impl Machine<'_> {
         }
         match self.it(fiber).outer.take() {
             Some(outer) => {
+                let moved = self.enclosing_scope() != Some(outer);
                 self.close_shield(outer);
                 self.mark(Clause::Nst5);
+                self.mark_if(moved, Clause::Nst8);
                 self.go(Stage::Check)
             }
             None => self.go_silently(Stage::Check),
@@ -253,6 +255,7 @@ impl Machine<'_> {
                     self.mark_if(never_started, Clause::Dlv3);
                     return self.deliver(fiber);
                 }
+                self.mark_deferral(fiber);
                 self.go(Stage::Body)
             }
         }
@@ -293,15 +296,20 @@ impl Machine<'_> {
         }
         self.mark(Clause::Tmo1);
         let waker = self.lane_state().waker;
-        let again = self.broken(Fault::DeadlineAgain);
+        let leak = self.enclosing_scope().filter(|_| self.broken(Fault::DeadlineLeaks));
         let it = self.it(fiber);
         match it.timer {
             Timer::Passed => {
-                it.timer = if again { Timer::Passed } else { Timer::Spent };
+                it.timer = Timer::Spent;
                 it.requests += 1;
                 let shielded = it.open > 0;
+                let at_once = it.waker == Code::NONE;
+                self.mark_if(at_once, Clause::Tmo3);
                 self.mark(Clause::Tmo4);
                 self.mark_if(shielded, Clause::Tmo5);
+                if let Some(outer) = leak {
+                    self.it(outer).requests += 1;
+                }
             }
             Timer::Spent => self.mark(Clause::Tmo4),
             Timer::Idle | Timer::Armed(_) => it.timer = Timer::Armed(waker),
@@ -314,6 +322,7 @@ impl Machine<'_> {
             self.mark(Clause::Dlv4);
             return self.deliver(fiber);
         }
+        self.mark_deferral(fiber);
         let shielded = self.state.fiber(fiber).open > 0;
         self.call_mut().ret = Ret::Flag(shielded);
         self.go(Stage::Park)

@@ -55,6 +55,7 @@ impl Machine<'_> {
                 self.unlink(waiter, node);
             }
             (Make::Wait(_), _) => self.mark(Clause::Wtr5),
+            (Make::Join(_), NodeStage::Queued) => self.mark(Clause::Tsk5),
             _ => {}
         }
     }

@@ -243,6 +243,25 @@ impl Op {
         }
     }
 
+    pub(crate) fn rename_fiber(&mut self, rename: impl Fn(FiberId) -> FiberId) {
+        match self {
+            Op::Await(Make::Fiber(f) | Make::Join(f))
+            | Op::Let(Make::Fiber(f) | Make::Join(f))
+            | Op::Cancel(f)
+            | Op::CancelOnDrop(f)
+            | Op::Uncancel(f)
+            | Op::Poll(f, _)
+            | Op::Run(f, _)
+            | Op::Drop(f)
+            | Op::Deadline(f)
+            | Op::Cancelling(f)
+            | Op::IsFinished(f)
+            | Op::HandleIsShielded(f)
+            | Op::WasTorn(f) => *f = rename(*f),
+            _ => {}
+        }
+    }
+
     /// The inline fiber it creates, if any.
     pub fn creates(self) -> Option<FiberId> {
         match self {
@@ -286,7 +305,7 @@ pub struct Fiber {
 }
 
 /// A checked program. Made by parsing text or by a [`Builder`](crate::Builder).
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Program {
     pub(crate) fibers: Vec<Fiber>,
     pub(crate) lanes: u8,

@@ -94,6 +94,16 @@ impl Machine<'_> {
         it.phase == Phase::Live && it.requests > 0 && !shielded
     }
 
+    /// A poll goes on although there is a request: a shield holds it back.
+    pub(crate) fn mark_deferral(&mut self, fiber: FiberId) {
+        let it = self.state.fiber(fiber);
+        let deferred = it.requests > 0 && it.open > 0;
+        let inside = it.current != Item::None;
+        self.mark_if(deferred, Clause::Shd2);
+        self.mark_if(deferred, Clause::Shd14);
+        self.mark_if(deferred && inside, Clause::Nst2);
+    }
+
     pub(crate) fn mark_delivery(&mut self, fiber: FiberId) {
         self.mark(Clause::Dlv1);
         self.mark(Clause::Dlv6);

@@ -31,6 +31,13 @@ impl fmt::Display for Program {
     }
 }
 
+/// The text: what a failing test or a fuzzer prints can be pasted.
+impl fmt::Debug for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 impl Program {
     /// One operation as text; a nested body is left out.
     pub fn op_text(&self, op: OpId) -> String {
