@@ -6,8 +6,8 @@ use std::future::{Future, pending, poll_fn};
 use std::task::Poll;
 use std::thread;
 
-use shieldable::{CancelScope, ShieldScope, ShieldableTask, is_shielded, shield_scope, shielded};
-use support::{Driven, OnDrop, Slot, panic_text, suspend};
+use shieldable::{CancelScope, ShieldScope, ShieldableTask, TaskHandle, is_shielded, shield_scope, shielded};
+use support::{Driven, Log, OnDrop, Slot, panic_text, suspend};
 
 // D6: scopes are counted guards.
 
