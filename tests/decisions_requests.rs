@@ -1,7 +1,5 @@
 //! D4 and D5: making a request, taking it back, and who is woken.
 
-#![cfg(feature = "tokio")]
-
 mod support;
 
 use std::future::{Future, pending, poll_fn};
@@ -12,7 +10,7 @@ use std::task::{Context, Poll};
 use std::thread;
 use std::time::Duration;
 
-use shieldable::{CancelHandle, CancelScope, ShieldableTask, TaskHandle, shield_scope, shielded, time::timeout};
+use shieldable::{CancelHandle, CancelScope, ShieldableTask, TaskHandle, shield_scope, shielded};
 use support::{Driven, OnDrop, Slot, ended, suspend};
 
 // D4: cancel().
@@ -192,9 +190,10 @@ async fn a_shielded_cancelled_sleeping_task_does_not_spin() {
 }
 
 /// SHD-14: a deadline that has passed is one poll, not a poll after the other.
+#[cfg(feature = "tokio")]
 #[tokio::test(start_paused = true)]
 async fn a_shielded_task_whose_deadline_has_passed_does_not_spin() {
-    let (polls, count) = counting(timeout(Duration::from_secs(1), async {
+    let (polls, count) = counting(shieldable::time::timeout(Duration::from_secs(1), async {
         let _shield = shield_scope();
         tokio::time::sleep(Duration::from_secs(3600)).await;
         7
@@ -217,6 +216,7 @@ async fn a_task_shielded_by_an_inner_scope_does_not_spin() {
 }
 
 /// DLV-10, on threads: a request reaches a task that is asleep on another worker.
+#[cfg(feature = "tokio")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sleeping_task_of_a_multi_threaded_runtime_is_cancelled() {
     let join = shieldable::spawn(pending::<()>());
