@@ -1,0 +1,54 @@
+//! Every interleaving of small programs over the public API, with loom.
+//!
+//!     cargo test --features loom --test loom                        all models
+//!     cargo test --features loom --test loom -- guard               those with "guard" in their name
+//!     cargo test --features loom --test loom -- --model NAME        one, in this process, with all that it prints
+//!     cargo test --features loom --test loom -- --write-table       all, and the table in docs/models.md anew
+//!
+//! What a model does and which outcomes it must have seen stands in `models/`, one file per subject. Models of two
+//! threads run in all interleavings; those of three up to the number of preemptions stated at them.
+
+#[path = "models/checker_loom.rs"]
+mod checker;
+#[path = "models/common.rs"]
+mod common;
+#[path = "models/drops.rs"]
+mod drops;
+#[path = "models/executor.rs"]
+mod executor;
+#[path = "models/harness.rs"]
+mod harness;
+#[path = "models/listing.rs"]
+mod listing;
+#[path = "models/locks.rs"]
+mod locks;
+#[path = "models/nested.rs"]
+mod nested;
+#[path = "models/reentrant.rs"]
+mod reentrant;
+#[path = "models/requests.rs"]
+mod requests;
+#[path = "models/shields.rs"]
+mod shields;
+#[path = "models/timeline.rs"]
+mod timeline;
+#[path = "models/waiter.rs"]
+mod waiter;
+
+mod subject {
+    pub use shieldable::loom::*;
+}
+
+fn main() -> std::process::ExitCode {
+    let models = [
+        requests::MODELS,
+        shields::MODELS,
+        nested::MODELS,
+        drops::MODELS,
+        locks::MODELS,
+        reentrant::MODELS,
+        waiter::MODELS,
+    ]
+    .concat();
+    harness::main("loom", &models, |_, _| unreachable!("loom explores all there is, and replays nothing"))
+}

@@ -1,0 +1,146 @@
+//! How models are listed, run and reported: each in a process of its own, since a deadlock under loom ends the process.
+//!
+//! The test binary starts itself again with `--model NAME`; the child explores the model and ends with one line that the
+//! parent reads. A model without that line has failed, whatever its exit status says.
+
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::Mutex;
+use std::time::Instant;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+use crate::checker;
+use crate::timeline;
+
+/// A race: a closed program over the public API, and the outcomes that must each have been seen.
+#[derive(Clone, Copy, Debug)]
+pub struct Model {
+    pub name: &'static str,
+    pub run: fn(),
+    /// `None`: every interleaving. `Some(n)`: those with at most `n` preemptions.
+    pub bound: Option<usize>,
+    pub outcomes: &'static [&'static str],
+}
+
+impl Model {
+    pub const fn new(name: &'static str, run: fn(), outcomes: &'static [&'static str]) -> Self {
+        Self { name, run, bound: None, outcomes }
+    }
+
+    /// For three threads and more, where all interleavings are too many.
+    pub const fn bounded(mut self, preemptions: usize) -> Self {
+        self.bound = Some(preemptions);
+        self
+    }
+}
+
+/// A model of this module, by the name of its function, and the outcomes it must have seen.
+macro_rules! model {
+    ($run:ident: $($outcome:literal),+ $(,)?) => {
+        $crate::harness::Model::new(stringify!($run), $run, &[$($outcome),+])
+    };
+}
+pub(crate) use model;
+
+/// What a check of one model went through.
+#[derive(Clone, Debug)]
+pub struct Explored {
+    pub executions: u64,
+    /// "complete", or what bounded it.
+    pub extent: String,
+}
+
+const MARK: &str = "explored:";
+
+/// What the child says in its last line and the table shows.
+#[derive(Clone, Debug)]
+pub struct Row {
+    pub name: &'static str,
+    pub executions: String,
+    pub extent: String,
+    pub seconds: String,
+}
+
+/// Runs one model, or all of them as tests; `checker` names the checker and its part of the table.
+pub fn main(checker: &'static str, models: &[Model], replay: fn(&Model, &str)) -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let of_name = |name: &str| models.iter().find(|model| model.name == name).copied();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["--model", name] => explore(&of_name(name).expect("a model of this name")),
+        ["--replay", name, schedule] => {
+            replay(&of_name(name).expect("a model of this name"), schedule);
+            ExitCode::SUCCESS
+        }
+        ["--write-table"] => run_all(checker, models, &Arguments::default(), true),
+        _ => run_all(checker, models, &Arguments::from_args(), false),
+    }
+}
+
+/// In the child.
+fn explore(model: &Model) -> ExitCode {
+    timeline::install_reporter(model.name);
+    let start = Instant::now();
+    let explored = checker::explore(model);
+    let seconds = start.elapsed().as_secs_f64();
+    let counts = timeline::outcomes_seen();
+    let missing: Vec<_> = model.outcomes.iter().filter(|outcome| !counts.contains_key(**outcome)).collect();
+    for (outcome, count) in &counts {
+        println!("    {count:>9} x {outcome}");
+    }
+    let unlisted: Vec<_> = counts.keys().filter(|outcome| !model.outcomes.contains(outcome)).collect();
+    if !missing.is_empty() || !unlisted.is_empty() {
+        println!("outcomes that never occurred: {missing:?}; that are not listed: {unlisted:?}");
+        return ExitCode::FAILURE;
+    }
+    println!("{MARK} {} | {} | {seconds:.1}", explored.executions, explored.extent);
+    ExitCode::SUCCESS
+}
+
+fn run_all(checker: &'static str, models: &[Model], arguments: &Arguments, write: bool) -> ExitCode {
+    static ROWS: Mutex<Vec<Row>> = Mutex::new(Vec::new());
+
+    let names: Vec<_> = models.iter().map(|model| model.name).collect();
+    let mut trials: Vec<_> = models
+        .iter()
+        .map(|model| {
+            let name = model.name;
+            Trial::test(name, move || in_a_child(name).map(|row| ROWS.lock().unwrap().push(row)))
+        })
+        .collect();
+    trials.push(Trial::test("the_listing_is_whole", move || match write {
+        true => Ok(()),
+        false => crate::listing::compare(checker, &names),
+    }));
+    let all = arguments.filter.is_none() && arguments.skip.is_empty() && !arguments.list && !arguments.ignored;
+    let conclusion = libtest_mimic::run(arguments, trials);
+
+    let mut rows = std::mem::take(&mut *ROWS.lock().unwrap());
+    rows.sort_by_key(|row| models.iter().position(|model| model.name == row.name));
+    for Row { name, executions, extent, seconds } in &rows {
+        println!("{executions:>9} executions, {extent}, {seconds} s: {name}");
+    }
+    if conclusion.has_failed() {
+        return ExitCode::FAILURE;
+    }
+    if all && rows.len() != models.len() {
+        println!("{} models ran, {} are listed", rows.len(), models.len());
+        return ExitCode::FAILURE;
+    }
+    if write {
+        crate::listing::write(checker, &rows);
+    }
+    ExitCode::SUCCESS
+}
+
+fn in_a_child(name: &'static str) -> Result<Row, Failed> {
+    let this = std::env::current_exe()?;
+    let child = Command::new(this).args(["--model", name]).stdin(Stdio::null()).output()?;
+    let (out, err) = (String::from_utf8_lossy(&child.stdout), String::from_utf8_lossy(&child.stderr));
+    let line = out.lines().last().and_then(|line| line.strip_prefix(MARK)).filter(|_| child.status.success());
+    let Some(line) = line else {
+        return Err(format!("{}\n{out}{err}", child.status).into());
+    };
+    let mut fields = line.split('|').map(|field| field.trim().to_owned());
+    let mut field = || fields.next().expect("three fields");
+    Ok(Row { name, executions: field(), extent: field(), seconds: field() })
+}
