@@ -1,4 +1,4 @@
-//! D3: neither opening a shield nor closing one is a delivery point, and who is woken when one closes.
+//! Neither opening a shield nor closing one is a delivery point, and who is woken when one closes.
 
 mod support;
 

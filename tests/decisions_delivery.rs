@@ -1,4 +1,4 @@
-//! D1 and D2: when a request is delivered, what happens to the body then, and what is never lost.
+//! When a request is delivered, what happens to the body then, and what is never lost.
 
 mod support;
 
@@ -10,7 +10,7 @@ use support::{Driven, Log, OnDrop, Probe, Slot, panic_text, suspend};
 
 type BoxedBody = Pin<Box<dyn Future<Output = ()>>>;
 
-// D1: delivery means dropping the body, inside the wrapper's poll.
+// Delivery means dropping the body, inside the wrapper's poll.
 
 /// DLV-3
 #[test]
@@ -296,7 +296,7 @@ fn the_current_task_is_restored_when_a_poll_unwinds_through_several_scopes() {
     assert!(TaskHandle::try_current().is_none());
 }
 
-// D2: a value is never thrown away.
+// A value is never thrown away.
 
 /// DLV-5
 #[test]

@@ -1,4 +1,4 @@
-//! D7 to D9: whom a shield does not reach, what no shield can do, and misuse.
+//! Whom a shield does not reach, what no shield can do, and misuse.
 
 mod support;
 
@@ -14,7 +14,7 @@ use shieldable::{
 };
 use support::{Driven, Log, OnDrop, Slot, panic_text, suspend};
 
-// D7: shields are not inherited.
+// Shields are not inherited.
 
 /// SCP-2: the current scope of a body is its own in every poll, and none of it is left behind.
 #[test]
@@ -125,7 +125,7 @@ fn a_nested_block_on_runs_as_the_task_around_it() {
     assert_eq!(block_on(task), Ok(Some("around".to_owned())));
 }
 
-// D8: hard drops cannot be shielded.
+// Hard drops cannot be shielded.
 
 /// SCP-9, SCP-10
 #[test]
@@ -270,7 +270,7 @@ fn the_losing_arm_of_a_select_is_torn_out_of_its_shield() {
     assert!(torn.take().was_torn());
 }
 
-// D9: nothing is a silent success.
+// Nothing is a silent success.
 
 /// SHD-10
 #[test]

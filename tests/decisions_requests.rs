@@ -1,4 +1,4 @@
-//! D4 and D5: making a request, taking it back, and who is woken.
+//! Making a request, taking it back, and who is woken.
 
 mod support;
 
@@ -13,7 +13,7 @@ use std::time::Duration;
 use shieldable::{CancelHandle, CancelScope, ShieldableTask, TaskHandle, shield_scope, shielded};
 use support::{Driven, OnDrop, Slot, ended, suspend};
 
-// D4: cancel().
+// `cancel()`.
 
 /// HDL-1, HDL-7
 #[test]
@@ -226,7 +226,7 @@ async fn a_sleeping_task_of_a_multi_threaded_runtime_is_cancelled() {
     assert!(outcome.unwrap_err().is_cancelled());
 }
 
-// D5: uncancel().
+// `uncancel()`.
 
 /// HDL-4
 #[test]
@@ -312,7 +312,7 @@ fn uncancel_after_the_end_returns_the_frozen_count() {
     assert_eq!(handle.cancelling(), 2);
 }
 
-// D17, as far as one thread can show it.
+// The one outcome of a scope, as far as one thread can show it.
 
 /// HDL-8, HDL-11
 #[test]

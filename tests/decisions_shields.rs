@@ -1,4 +1,4 @@
-//! D6: a shield is a counted guard of one scope.
+//! A shield is a counted guard of one scope.
 
 mod support;
 
@@ -9,7 +9,7 @@ use std::thread;
 use shieldable::{CancelScope, ShieldScope, ShieldableTask, TaskHandle, is_shielded, shield_scope, shielded};
 use support::{Driven, Log, OnDrop, Slot, panic_text, suspend};
 
-// D6: scopes are counted guards.
+// Scopes are counted guards.
 
 #[test]
 fn guards_handles_and_tasks_may_cross_threads() {

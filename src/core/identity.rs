@@ -1,7 +1,7 @@
 //! Task identities: numbers that are given out once.
 //!
 //! # Invariants
-//! 1. No two tasks of a process ever have the same id (RLK-1): a re-used id would let a stranger re-enter a lock.
+//! 1. No two tasks of a process ever have the same id (TSK-2): a re-used id would let a stranger re-enter a lock.
 //! 2. An id fits in [`ID_BITS`] bits, so that a lock packs it beside a depth, and is above [`RESERVED`].
 
 use std::cell::Cell;

@@ -4,9 +4,9 @@
 //! and a name for it.
 //!
 //! # Invariants
-//! 1. A delivery drops the body, inside a poll, and only on entry or right after the body was `Pending` (D1).
-//! 2. What the body returned is returned, whatever is pending (D2).
-//! 3. The scope is among the frames whenever code of the body runs, its destructors included (D8).
+//! 1. A delivery drops the body, inside a poll, and only on entry or right after the body was `Pending` (DLV-1).
+//! 2. What the body returned is returned, whatever is pending (DLV-5).
+//! 3. The scope is among the frames whenever code of the body runs, its destructors included (SCP-4).
 //! 4. `body` is there until the scope is ending, and gone when it is done, also if a destructor panics.
 //! 5. `registered` names the waker that the slot holds or has lent out (invariant 2 of `waker.rs`).
 

@@ -16,8 +16,8 @@
 //!
 //! # Invariants
 //! 1. Live to ending is one compare-exchange or read-modify-write: a delivery that saw a request cannot be revoked, and a
-//!    request that was revoked is not delivered (D1, D5).
-//! 2. `DONE` is set exactly when the body has been dropped (D1), and `cancel` is false exactly from then on (D17).
+//!    request that was revoked is not delivered (DLV-7, HDL-5).
+//! 2. `DONE` is set exactly when the body has been dropped (SCP-5), and `cancel` is false exactly from then on (HDL-1).
 //! 3. `outer` is touched by the polling side until the seal, and by the one last guard after it.
 //! 4. While a guard is open there is a strong reference for it: the wrapper's until the seal, one that is left to all
 //!    guards together after it.
