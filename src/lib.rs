@@ -91,6 +91,9 @@
 // The core is compiled once over each checker's primitives.
 #![allow(clippy::duplicate_mod)]
 
+#[cfg(not(target_has_atomic = "64"))]
+compile_error!("shieldable needs 64-bit atomics: a task id and a depth share one word");
+
 #[path = "sync/std.rs"]
 mod sync;
 

@@ -19,6 +19,7 @@
 
 use std::future::Future;
 use std::marker::PhantomData;
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
@@ -272,44 +273,61 @@ impl<W: Who> Future for Enter<'_, W> {
 /// in the queue or granted.
 #[cold]
 fn wait(lock: &RawLock, node: Pin<&Node>, linked: &mut bool, owner: Owner, cx: &mut Context<'_>) -> Entry {
-    let waker = cx.waker().clone();
-    let mut queue = lock.queue.lock();
-    if let Some(tag) = node.granted_tag().filter(|_| *linked) {
-        drop(queue);
-        if tag == owner.0 {
-            *linked = false;
-            return Entry::Entered;
+    let (waker, mut queue) = loop {
+        if let Some(tag) = node.granted_tag().filter(|_| *linked) {
+            if tag == owner.0 {
+                *linked = false;
+                return Entry::Entered;
+            }
+            // Granted to the task that polled before: passed on, and this one comes last.
+            leave(lock, node, linked);
         }
-        // Granted to the task that polled before: passed on, and this one comes last.
-        leave(lock, node, linked);
-        queue = lock.queue.lock();
-    }
+        let waker = cx.waker().clone();
+        let queue = lock.queue.lock();
+        if !*linked || node.granted_tag().is_none() {
+            break (waker, queue);
+        }
+        // Granted just now: once more from the top.
+    };
 
     let entry = lock.enter_or_mark_queued(owner);
-    let former = match (entry, *linked) {
+    let (former, unused) = match (entry, *linked) {
         // SAFETY: the node is linked, since it was not granted and the mutex is still held, and only in this queue.
-        (Entry::Held, true) => unsafe { queue.update(node, waker, owner.0) },
+        (Entry::Held, true) => (unsafe { queue.update(node, waker, owner.0) }, None),
         (Entry::Held, false) => {
             *linked = true;
             // SAFETY: the node is idle; `leave` takes it out before the future that it is pinned in goes away.
             unsafe { queue.push_back(node, waker, owner.0) };
-            None
+            (None, None)
         }
         (_, true) => {
             *linked = false;
             // SAFETY: as for `update`.
-            unsafe { lock.unlink(&mut queue, node) }
+            (unsafe { lock.unlink(&mut queue, node) }, Some(waker))
         }
-        (_, false) => None,
+        (_, false) => (None, Some(waker)),
     };
     drop(queue);
+
+    let entered = (entry == Entry::Entered).then(|| ReleaseOnUnwind(lock));
     drop(former);
+    drop(unused);
+    mem::forget(entered);
     entry
+}
+
+/// The destructor of a waker panicked after the lock was entered, and nobody will make a guard of it.
+struct ReleaseOnUnwind<'a>(&'a RawLock);
+
+impl Drop for ReleaseOnUnwind<'_> {
+    fn drop(&mut self) {
+        self.0.release();
+    }
 }
 
 /// Gives up a place in the queue, or passes on what was granted.
 fn leave(lock: &RawLock, node: Pin<&Node>, linked: &mut bool) {
-    if !std::mem::take(linked) {
+    if !mem::take(linked) {
         return;
     }
     let mut queue = lock.queue.lock();

@@ -38,7 +38,7 @@ pin_project! {
                 this.scope.end_by_drop();
                 // Let go after the body: its destructors still count as inside the shield that they run under.
                 let _outer = this.scope.take_outer();
-                drop_body(this.body, this.scope);
+                drop_body(this.body, this.scope, this.registered.is_some());
             }
         }
     }
@@ -70,7 +70,7 @@ impl<F: Future> Region<F> {
         // Not before: after the end it belongs to the guards that are left (invariant 3 of `scope.rs`).
         drop(scope.take_outer());
         if scope.try_end_for_request() {
-            drop_body(this.body, scope);
+            drop_body(this.body, scope, this.registered.is_some());
             return Poll::Ready(Err(Cancelled::new()));
         }
 
@@ -82,10 +82,12 @@ impl<F: Future> Region<F> {
         });
         if let Poll::Ready(value) = polled {
             scope.end_of_body();
-            drop_body(this.body, scope);
+            drop_body(this.body, scope, this.registered.is_some());
             return Poll::Ready(Ok(value));
         }
 
+        // However this poll is left but by a delivery: the timer and the wakers are user code, and may panic.
+        let hold = HoldOuter(scope);
         suspended(cx, scope);
         if *this.registered != Some(WakerId::of(cx.waker())) {
             let waker = cx.waker().clone();
@@ -94,24 +96,38 @@ impl<F: Future> Region<F> {
         }
         // After the registration: a request from before it is seen here, one from after it finds the waker.
         if scope.try_end_for_request() {
-            drop_body(this.body, scope);
+            mem::forget(hold);
+            drop_body(this.body, scope, this.registered.is_some());
             return Poll::Ready(Err(Cancelled::new()));
         }
-        scope.hold_outer();
         Poll::Pending
     }
 }
 
-/// Drops the body inside its scope, and ends the scope, also if a destructor panics.
-fn drop_body<F>(mut body: Pin<&mut Option<F>>, scope: &Arc<Scope>) {
-    struct End<'a>(&'a Arc<Scope>);
+/// At the end of a poll that leaves the scope suspended.
+struct HoldOuter<'a>(&'a Scope);
+
+impl Drop for HoldOuter<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.hold_outer();
+    }
+}
+
+/// Drops the body inside its scope, and ends the scope, also if a destructor panics. `registered`: a waker ever was.
+fn drop_body<F>(mut body: Pin<&mut Option<F>>, scope: &Arc<Scope>, registered: bool) {
+    struct End<'a> {
+        scope: &'a Arc<Scope>,
+        registered: bool,
+    }
+
     impl Drop for End<'_> {
         fn drop(&mut self) {
-            Scope::end(self.0);
+            Scope::end(self.scope, self.registered);
         }
     }
 
-    let _end = End(scope);
+    let _end = End { scope, registered };
     frame::enter(scope, || body.set(None));
 }
 

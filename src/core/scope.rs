@@ -24,6 +24,7 @@
 
 use std::fmt;
 use std::mem::ManuallyDrop;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use super::identity::TaskId;
 use super::shield::ShieldScope;
@@ -67,6 +68,9 @@ struct Task {
 unsafe impl Send for Scope {}
 // SAFETY: as above.
 unsafe impl Sync for Scope {}
+// No panic leaves anything half-changed in it.
+impl UnwindSafe for Scope {}
+impl RefUnwindSafe for Scope {}
 
 impl Scope {
     pub(super) fn anonymous() -> Arc<Self> {
@@ -226,12 +230,12 @@ impl Scope {
         }
     }
 
-    /// Ending to done: the body has been dropped and the scope has left the frames.
-    pub(super) fn end(this: &Arc<Self>) {
+    /// Ending to done: the body has been dropped and the scope has left the frames. `registered`: a waker ever was.
+    pub(super) fn end(this: &Arc<Self>, registered: bool) {
         if this.shields.open_now() > 0 {
             Self::leave_to_guards(this);
         }
-        let waker = this.waker.close();
+        let waker = if registered { this.waker.close() } else { None };
         // ORDERING: release, pairs with `is_finished` and a failed `cancel`. A load and a store do, since invariant 1
         // leaves the word to this side.
         let word = this.word.load(Ordering::Relaxed);

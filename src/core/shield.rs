@@ -55,17 +55,32 @@ impl ShieldScope {
 
     #[cold]
     fn close_elsewhere(&mut self) {
+        // In a loop: scopes that ended one inside the other leave a chain as long as they were many.
+        let mut left = self.count_out();
+        while let Some(outer) = left {
+            let mut outer = ManuallyDrop::new(outer);
+            left = if frame::is_polled_here(&outer.scope) {
+                outer.scope.shields.close_here();
+                None
+            } else {
+                outer.count_out()
+            };
+        }
+    }
+
+    /// Gives what was left to the guards of an ended scope, if this was the last of them: a shield still to be closed.
+    fn count_out(&mut self) -> Option<Self> {
         // A reference across the wake: once counted out, this guard keeps nothing allocated.
         let scope = Arc::clone(&self.scope);
         if scope.shields.close_elsewhere() {
-            let outer = scope.take_outer();
-            // SAFETY: the last guard of a scope that has ended owns the reference that was left to all of them, and
-            // this is the only place that drops it, once, in a destructor.
+            // SAFETY: the last guard of a scope that has ended owns the reference that was left to all of them. This is
+            // the only place that drops it, and it is called once a guard, which is not looked at again.
             unsafe { ManuallyDrop::drop(&mut self.scope) };
-            drop(outer);
+            scope.take_outer()
         } else {
             // Always: whether this was the last open one cannot be known without a fence on the polling side.
             scope.waker.wake();
+            None
         }
     }
 }

@@ -7,18 +7,19 @@
 //! # Invariants
 //! 1. A wait is over exactly if the generation has moved on since it was called; so a notification between the call and
 //!    the first poll is not lost.
-//! 2. Under the mutex, a node is linked only while its tag is the generation. Tags therefore never fall from the front to
-//!    the back, and a notification that lets go of the mutex half-way still ends where those who came after it begin.
+//! 2. A node is linked only while its tag is the generation, and a notification takes out, from the front, all whose tag is
+//!    older than itself. Tags never fall from the front to the back, so one that lets go of the mutex half-way still ends
+//!    where those who came after it begin.
 //! 3. No user code runs under the mutex: wakers are cloned before it, called and dropped after it.
 
 use std::fmt;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use pin_project_lite::pin_project;
 
+use super::panic::FirstPanic;
 use super::queue::{Node, Queue};
 use super::sync::atomic::{AtomicU64, Ordering};
 use super::sync::{Mutex, constructor};
@@ -94,7 +95,10 @@ impl Waiter {
         // ORDERING: release, pairs with the acquire in `wait` and `poll`.
         self.generation.store(now, Ordering::Release);
 
-        let mut panic = None;
+        if queue.is_empty() {
+            return;
+        }
+        let mut panic = FirstPanic::default();
         loop {
             let mut batch = [const { None::<Waker> }; BATCH];
             let mut taken = 0;
@@ -104,18 +108,14 @@ impl Waiter {
             }
             drop(queue);
             for waker in batch.into_iter().take(taken).flatten() {
-                if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
-                    panic.get_or_insert(payload);
-                }
+                panic.catch(|| waker.wake());
             }
             if taken < BATCH {
                 break;
             }
             queue = self.queue.lock();
         }
-        if let Some(payload) = panic {
-            resume_unwind(payload);
-        }
+        panic.resume();
     }
 }
 

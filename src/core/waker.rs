@@ -11,14 +11,16 @@
 //!    `wake` and `drop` may therefore cancel this very scope, or poll any task (semantics: wakers are user code).
 //! 2. From its registration until the next one (or the close) a waker is in the slot or on loan to one caller of `wake`,
 //!    who puts it back. Its address is thus taken, which makes [`WakerId`] a sound comparison.
-//! 3. Every `wake` is followed by a call of the waker registered before it: by the caller, or by the borrower
-//!    who finds `again` set. A waker that panics may swallow the calls that came while it ran.
+//! 3. Every `wake` is followed by a call of the waker registered before it: by the caller, or by the borrower, who finds
+//!    `again` set and calls once more for all who asked meanwhile. A waker that panics changes nothing in that.
 //!
 //! Invariant 3 and std's contract (a wake, coalesced or not, happens before the start of a later poll) are all that the
 //! poll needs: it compares the waker without a lock, and looks for requests after it has registered.
 
+use std::mem;
 use std::task::Waker;
 
+use super::panic::FirstPanic;
 use super::sync::Mutex;
 
 #[derive(Debug)]
@@ -27,7 +29,7 @@ pub(super) struct WakerSlot(Mutex<Slot>);
 #[derive(Debug, Default)]
 struct Slot {
     waker: Option<Waker>,
-    epoch: u32,
+    epoch: u64,
     again: bool,
 }
 
@@ -55,12 +57,14 @@ impl WakerSlot {
     #[must_use = "the former waker may run user code when it is dropped: note the new id first"]
     pub(super) fn register(&self, waker: Waker) -> Option<Waker> {
         let mut slot = self.0.lock();
-        slot.epoch = slot.epoch.wrapping_add(1);
+        slot.epoch += 1;
         slot.again = false;
         slot.waker.replace(waker)
     }
 
     /// Calls the registered waker, if there is one.
+    ///
+    /// Panics if the waker does, after it has been put back and those who asked meanwhile have been served.
     pub(super) fn wake(&self) {
         let mut slot = self.0.lock();
         let Some(waker) = slot.waker.take() else {
@@ -70,57 +74,29 @@ impl WakerSlot {
         let epoch = slot.epoch;
         drop(slot);
 
-        let mut loan = Loan { slot: self, waker: Some(waker), epoch };
+        let mut panic = FirstPanic::default();
         loop {
-            if let Some(waker) = &loan.waker {
-                waker.wake_by_ref();
-            }
-            if !loan.wanted_again() {
+            panic.catch(|| waker.wake_by_ref());
+            let mut slot = self.0.lock();
+            if slot.epoch != epoch {
+                // A newer one has taken the place, and whoever registered it looks for requests after that.
                 break;
             }
+            if !mem::take(&mut slot.again) {
+                slot.waker = Some(waker);
+                drop(slot);
+                return panic.resume();
+            }
         }
+        panic.catch(|| drop(waker));
+        panic.resume();
     }
 
     /// Takes the waker out for good, so that a handle that lives on keeps no task alive.
     #[must_use = "the waker may run user code when it is dropped"]
     pub(super) fn close(&self) -> Option<Waker> {
         let mut slot = self.0.lock();
-        slot.epoch = slot.epoch.wrapping_add(1);
+        slot.epoch += 1;
         slot.waker.take()
-    }
-}
-
-/// A borrowed waker; goes back when dropped, also if calling it panicked.
-struct Loan<'a> {
-    slot: &'a WakerSlot,
-    waker: Option<Waker>,
-    epoch: u32,
-}
-
-impl Loan<'_> {
-    /// Whether somebody asked for a wake meanwhile; if not, the waker has gone back.
-    fn wanted_again(&mut self) -> bool {
-        let mut slot = self.slot.0.lock();
-        if slot.epoch != self.epoch {
-            return false;
-        }
-        if slot.again {
-            slot.again = false;
-            return true;
-        }
-        slot.waker = self.waker.take();
-        false
-    }
-}
-
-impl Drop for Loan<'_> {
-    fn drop(&mut self) {
-        // Only after a panic, or when a newer waker took the place, is there still one to put back or to drop.
-        if self.waker.is_some() {
-            let mut slot = self.slot.0.lock();
-            if slot.epoch == self.epoch {
-                slot.waker = self.waker.take();
-            }
-        }
     }
 }

@@ -22,7 +22,6 @@ use crate::{Cancelled, TaskHandle};
 ///
 /// [`JoinError`] if the task was cancelled, aborted or panicked. A cancelled task is a value for whoever awaits it, not a
 /// cancellation of his own.
-#[must_use = "a task whose handle is dropped is detached; await it, or use `cancel_on_drop`"]
 pub struct JoinHandle<T> {
     inner: tokio::task::JoinHandle<Result<T, Cancelled>>,
     task: TaskHandle,

@@ -70,9 +70,7 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    let task = ShieldableTask::new(future);
-    let handle = task.handle();
-    JoinHandle::new(tokio::task::spawn_local(task), handle)
+    ShieldableTask::new(future).spawn_local()
 }
 
 /// Spawns `future` as a [`ShieldableTask`] on the runtime of `runtime`, from anywhere.
@@ -90,9 +88,7 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    let task = ShieldableTask::new(future);
-    let handle = task.handle();
-    JoinHandle::new(runtime.spawn(task), handle)
+    ShieldableTask::new(future).spawn_on(runtime)
 }
 
 impl<F> ShieldableTask<F>
@@ -121,5 +117,29 @@ where
     pub fn spawn(self) -> JoinHandle<F::Output> {
         let handle = self.handle();
         JoinHandle::new(tokio::spawn(self), handle)
+    }
+
+    /// Spawns this task on the runtime of `runtime`, as [`spawn_on`] does.
+    #[track_caller]
+    pub fn spawn_on(self, runtime: &Handle) -> JoinHandle<F::Output> {
+        let handle = self.handle();
+        JoinHandle::new(runtime.spawn(self), handle)
+    }
+}
+
+impl<F> ShieldableTask<F>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    /// Spawns this task on the current thread's [`LocalSet`](tokio::task::LocalSet), as [`spawn_local`] does.
+    ///
+    /// # Panics
+    ///
+    /// Outside a `LocalSet`, with tokio's own message.
+    #[track_caller]
+    pub fn spawn_local(self) -> JoinHandle<F::Output> {
+        let handle = self.handle();
+        JoinHandle::new(tokio::task::spawn_local(self), handle)
     }
 }

@@ -1,16 +1,19 @@
 //! Deadlines on tokio's clock that honour shields.
 
 use std::future::Future;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::task::coop::{Unconstrained, unconstrained};
+use pin_project_lite::pin_project;
+use tokio::task::coop::unconstrained;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 pub use crate::Elapsed;
 use crate::timeout_with;
 
 /// The future of [`timeout`] and [`timeout_at`].
-pub type Timeout<F> = crate::Timeout<F, Unconstrained<Sleep>>;
+pub type Timeout<F> = crate::Timeout<F, Deadline>;
 
 /// Gives `future` so long; a shield that is open then may still finish.
 ///
@@ -85,5 +88,26 @@ const FAR_FUTURE: Duration = Duration::from_secs(86_400 * 365 * 30);
 /// ```
 #[track_caller]
 pub fn timeout_at<F: Future>(deadline: Instant, future: F) -> Timeout<F> {
-    timeout_with(unconstrained(sleep_until(deadline)), future)
+    let passed = deadline <= Instant::now();
+    timeout_with(Deadline { passed, sleep: sleep_until(deadline) }, future)
+}
+
+pin_project! {
+    /// The timer of a [`Timeout`].
+    #[derive(Debug)]
+    pub struct Deadline {
+        // Known at the start. Tokio's timer counts whole milliseconds and is never ready before the next one.
+        passed: bool,
+        #[pin]
+        sleep: Sleep,
+    }
+}
+
+impl Future for Deadline {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.project();
+        if *this.passed { Poll::Ready(()) } else { pin!(unconstrained(this.sleep)).poll(cx) }
+    }
 }
