@@ -1,0 +1,28 @@
+//! Polling by hand: what is measured is then the future alone, without a runtime.
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
+
+/// One poll with a waker that does nothing.
+pub fn poll<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
+    future.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// The value of a future that never suspends.
+///
+/// # Panics
+///
+/// If it does.
+pub fn ready<F: Future>(future: F) -> F::Output {
+    match poll(pin!(future)) {
+        Poll::Ready(value) => value,
+        Poll::Pending => panic!("a benchmark that never waits was suspended"),
+    }
+}
+
+/// Suspends once, without a wake: for futures that are polled by hand.
+pub fn suspend() -> impl Future<Output = ()> {
+    let mut suspended = false;
+    std::future::poll_fn(move |_| if std::mem::replace(&mut suspended, true) { Poll::Ready(()) } else { Poll::Pending })
+}
