@@ -120,6 +120,15 @@ where
     }
 
     /// Spawns this task on the runtime of `runtime`, as [`spawn_on`] does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use shieldable::ShieldableTask;
+    /// let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    /// let task = ShieldableTask::named("mailer", async { 7 }).spawn_on(runtime.handle());
+    /// assert_eq!(runtime.block_on(task).unwrap(), 7);
+    /// ```
     #[track_caller]
     pub fn spawn_on(self, runtime: &Handle) -> JoinHandle<F::Output> {
         let handle = self.handle();
@@ -137,6 +146,18 @@ where
     /// # Panics
     ///
     /// Outside a `LocalSet`, with tokio's own message.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # use shieldable::ShieldableTask;
+    /// tokio::task::LocalSet::new()
+    ///     .run_until(async { ShieldableTask::named("mailer", async {}).spawn_local().await.unwrap() })
+    ///     .await;
+    /// # }
+    /// ```
     #[track_caller]
     pub fn spawn_local(self) -> JoinHandle<F::Output> {
         let handle = self.handle();

@@ -1,0 +1,177 @@
+//! Panics of wakers and of their destructors: whatever was promised to others is kept, and then the panic goes on.
+
+#[path = "support/hooks.rs"]
+mod hooks;
+mod support;
+
+use std::future::{pending, poll_fn};
+use std::panic::panic_any;
+use std::pin::pin;
+use std::sync::{Arc, Barrier};
+use std::task::{Context, Poll};
+use std::thread;
+use std::time::Duration;
+
+use hooks::Hooks;
+use shieldable::{CancelScope, Lock, RLock, ShieldableTask, Waiter, is_shielded, shield_scope};
+use support::{Driven, OnDrop, Slot, panic_text};
+
+/// LCK-5: on the way to its guard a granted lock is nobody's but the acquisition's.
+#[test]
+fn a_granted_lock_is_passed_on_if_the_poll_that_finds_it_panics_in_a_waker() {
+    let lock = Lock::new(());
+    let held = lock.try_lock().unwrap();
+    let mut waiting = Box::pin(lock.lock());
+    assert!(Hooks::new().poll(waiting.as_mut()).is_pending());
+    drop(held);
+    let hostile = Hooks::new();
+    hostile.on_clone(|| panic!("in clone"));
+    hostile.on_drop(|| panic!("in drop"));
+    // It may be that no waker is cloned any more, but not that the lock is lost.
+    let polled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| hostile.poll(waiting.as_mut()).is_ready()));
+    drop(waiting);
+    assert!(polled.unwrap_or(true));
+    assert!(!lock.is_locked(), "held for ever, by nobody");
+}
+
+/// LCK-10: an owner that enters while it is queued leaves a waker behind, whose destructor may panic.
+#[test]
+fn a_level_that_was_entered_is_given_back_if_the_waker_left_in_the_queue_panics_when_dropped() {
+    let lock = Arc::new(RLock::new(()));
+    let owner = Slot::new();
+    let mut first = Driven::new(ShieldableTask::new({
+        let (lock, owner) = (lock.clone(), owner.clone());
+        async move { owner.put(lock.lock_owned().await) }
+    }));
+    first.finishes().unwrap();
+
+    let mut second = Driven::new(ShieldableTask::new({
+        let lock = lock.clone();
+        async move {
+            let mut one = Box::pin(lock.clone().lock_owned());
+            let mut two = Box::pin(lock.clone().lock_owned());
+            let hostile = Hooks::new();
+            assert!(Hooks::new().poll(one.as_mut()).is_pending());
+            assert!(hostile.poll(two.as_mut()).is_pending());
+            drop(owner.take()); // granted to `one`, and so to this task
+            hostile.on_drop(|| panic!("in drop"));
+            assert_eq!(panic_text(|| _ = Hooks::new().poll(two.as_mut())), "in drop");
+        }
+    }));
+    second.finishes().unwrap();
+    assert!(!lock.is_locked(), "held for ever, by nobody");
+}
+
+/// NST-5: a poll that unwinds out of a waker leaves the inner scope suspended in its shield all the same.
+#[test]
+fn a_scope_left_suspended_by_the_panic_of_a_waker_still_shields_the_one_around_it() {
+    let mut task = Driven::new(ShieldableTask::new(async {
+        let mut inner = pin!(CancelScope::new(async {
+            let _shield = shield_scope();
+            pending::<()>().await;
+        }));
+        let former = Hooks::new();
+        assert!(former.poll(inner.as_mut()).is_pending());
+        former.on_drop(|| panic!("in drop"));
+        assert_eq!(panic_text(|| _ = Hooks::new().poll(inner.as_mut())), "in drop");
+        assert!(is_shielded());
+    }));
+    task.finishes().unwrap();
+}
+
+/// HDL-2: a wake that is left to another thread is made, even if the waker panics there.
+#[test]
+fn a_cancel_that_meets_a_waker_that_is_about_to_panic_is_still_heard() {
+    let task = ShieldableTask::new(pending::<()>());
+    let handle = task.handle();
+    let mut task = Box::pin(task);
+    let (entered, go) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
+    let hooks = Hooks::new();
+    assert!(hooks.poll(task.as_mut()).is_pending());
+    hooks.on_wake({
+        let (entered, go) = (entered.clone(), go.clone());
+        move || {
+            entered.wait();
+            go.wait();
+            panic!("before it woke anybody");
+        }
+    });
+    let other = thread::spawn({
+        let handle = handle.clone();
+        move || handle.cancel()
+    });
+    entered.wait();
+    assert!(handle.cancel());
+    go.wait();
+    assert!(other.join().is_err());
+    assert_eq!(hooks.wakes(), 2);
+}
+
+/// WTR-6: the panics of several wakers, and of what they panicked with, keep nobody from being woken.
+#[test]
+fn payloads_whose_destructors_panic_do_not_keep_a_waiter_asleep() {
+    let waiter = Waiter::new();
+    let hostile = [Hooks::new(), Hooks::new()];
+    let [mut one, mut two] = [Box::pin(waiter.wait()), Box::pin(waiter.wait())];
+    for (hooks, wait) in hostile.iter().zip([&mut one, &mut two]) {
+        assert!(hooks.poll(wait.as_mut()).is_pending());
+        hooks.on_wake(|| panic_any(OnDrop(|| panic!("in the payload"))));
+    }
+    let mut last = Driven::new(waiter.wait());
+    last.suspends();
+    let payload = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| waiter.notify()));
+    std::mem::forget(payload.unwrap_err());
+    assert_eq!(last.take_wakes(), 1);
+}
+
+/// SHD-8: guards that were handed outwards many times are closed in one go, on a stack of any size.
+#[test]
+fn a_long_chain_of_ended_scopes_is_closed_without_recursion() {
+    let guard = Slot::new();
+    let mut inner: Option<Driven<_>> = None;
+    for _ in 0..100_000 {
+        let (guard, mut before, mut polls) = (guard.clone(), inner.take(), 0);
+        // Its first poll ends the scope before it, inside; its second is made by the scope after it.
+        let mut scope = Driven::new(CancelScope::new(poll_fn(move |_| {
+            polls += 1;
+            if polls == 2 {
+                return Poll::Ready(());
+            }
+            match before.take() {
+                Some(mut before) => {
+                    let _: Result<(), _> = Driven::finishes(&mut before);
+                }
+                None => guard.put(shield_scope()),
+            }
+            Poll::Pending
+        })));
+        scope.suspends();
+        inner = Some(boxed(scope));
+    }
+    drop(inner);
+    drop(guard.take());
+}
+
+type Boxed = std::pin::Pin<Box<dyn Future<Output = Result<(), shieldable::Cancelled>> + Send>>;
+
+/// A type for a scope that does not grow with what is inside it.
+fn boxed(mut scope: Driven<impl Future<Output = Result<(), shieldable::Cancelled>> + Send + 'static>) -> Driven<Boxed> {
+    Driven::new(Box::pin(poll_fn(move |_| scope.poll())))
+}
+
+/// TMO-3, in real time too, where tokio's timer is never ready before the next millisecond.
+#[tokio::test]
+async fn a_timeout_of_zero_polls_its_body_once_on_a_clock_that_runs() {
+    for _ in 0..100 {
+        let mut polls = 0;
+        let body = poll_fn(|cx: &mut Context<'_>| {
+            polls += 1;
+            cx.waker().wake_by_ref();
+            Poll::<()>::Pending
+        });
+        assert!(shieldable::time::timeout(Duration::ZERO, body).await.is_err());
+        assert_eq!(polls, 1);
+    }
+    let now = tokio::time::Instant::now();
+    assert!(shieldable::time::timeout_at(now, tokio::task::yield_now()).await.is_err());
+}
