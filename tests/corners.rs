@@ -207,12 +207,15 @@ fn a_runtime_that_ends_with_waiters_queued_leaves_the_locks_free() {
         let tasks: Vec<_> = (0..50)
             .map(|_| {
                 let (lock, rlock, queued) = (lock.clone(), rlock.clone(), queued.clone());
-                shieldable::spawn_on(runtime.handle(), async move {
+                let task = ShieldableTask::new(async move {
                     let _shield = shield_scope();
                     queued.fetch_add(1, Ordering::Relaxed);
                     let _guards = (rlock.lock().await, lock.lock().await);
                     pending::<()>().await;
-                })
+                });
+                let handle = task.handle();
+                runtime.spawn(task);
+                handle
             })
             .collect();
         runtime.block_on(async {
@@ -222,7 +225,7 @@ fn a_runtime_that_ends_with_waiters_queued_leaves_the_locks_free() {
         });
         drop(runtime);
         assert!(!lock.is_locked() && !rlock.is_locked());
-        assert!(tasks.iter().all(|task| task.is_finished() && task.handle().was_torn()));
+        assert!(tasks.iter().all(|task| task.is_finished() && task.was_torn()));
     }
 }
 
@@ -320,7 +323,7 @@ fn a_shielded_future_that_moves_goes_on_shielding_the_task_that_polled_it_first(
 async fn a_loop_over_a_free_lock_yields_only_at_its_checkpoints() {
     for (with_checkpoints, turns_in_one_poll) in [(false, 10_000), (true, 129)] {
         let turns = Arc::new(AtomicUsize::new(0));
-        let looping = shieldable::spawn({
+        let looping = ShieldableTask::new({
             let turns = turns.clone();
             async move {
                 let lock = Lock::new(0);
@@ -333,10 +336,11 @@ async fn a_loop_over_a_free_lock_yields_only_at_its_checkpoints() {
                 }
             }
         });
+        let looping = tokio::spawn(looping);
         // On one thread this runs when the other has suspended for the first time, or ended.
         let seen = tokio::spawn(async move { turns.load(Ordering::Relaxed) }).await.unwrap();
         assert_eq!(seen, turns_in_one_poll);
-        looping.await.unwrap();
+        looping.await.unwrap().unwrap();
     }
 }
 

@@ -10,7 +10,9 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
 use hooks::Hooks;
-use shieldable::{CancelScope, Cancelled, Lock, OwnedLockGuard, ShieldableTask, TaskHandle, Waiter, shield_scope};
+use shieldable::{
+    CancelScope, Cancelled, Lock, OwnedLockGuard, ShieldableTask, TaskHandle, Waiter, is_shielded, shield_scope,
+};
 use support::{Driven, OnDrop, Slot, panic_text};
 
 type Outcome = Result<(), Cancelled>;
@@ -73,6 +75,22 @@ fn a_clone_that_panics_leaves_the_task_with_its_former_waker() {
     handle.cancel();
     assert_eq!(former.wakes(), 1);
     assert_eq!(hooks.poll(task.as_mut()), DELIVERED);
+}
+
+/// NST-5: the inner scope is still suspended with a shield, so the one around it is still shielded.
+#[test]
+fn a_clone_that_panics_leaves_the_scope_around_a_shielded_scope_shielded() {
+    let (mut inner, _, guard) = shielded_sleeper();
+    let panicking = Hooks::new();
+    panicking.on_clone(|| panic!("in clone"));
+    let task = ShieldableTask::new(async move {
+        assert_eq!(panic_text(|| _ = panicking.poll(inner.as_mut())), "in clone");
+        let shielded = is_shielded();
+        drop(guard.take());
+        drop(inner);
+        (shielded, is_shielded())
+    });
+    assert_eq!(Driven::new(task).finishes(), Ok((true, false)));
 }
 
 /// SCP-2: the task whose waker is cloned is not current then.
@@ -212,6 +230,24 @@ fn a_wake_that_panics_goes_on_to_whoever_cancelled_and_the_request_stands() {
     assert_eq!(handle.cancelling(), 1);
     assert!(handle.cancel());
     assert_eq!(hooks.wakes(), 2);
+    assert_eq!(hooks.poll(task.as_mut()), DELIVERED);
+}
+
+/// HDL-2: also for those who asked while it ran.
+#[test]
+fn a_wake_that_panics_after_it_cancelled_again_still_wakes_for_both() {
+    let (mut task, handle) = sleeper();
+    let hooks = Hooks::new();
+    assert!(hooks.poll(task.as_mut()).is_pending());
+    hooks.on_wake({
+        let handle = handle.clone();
+        move || {
+            handle.cancel();
+            panic!("in wake");
+        }
+    });
+    assert_eq!(panic_text(|| _ = handle.cancel()), "in wake");
+    assert_eq!((hooks.wakes(), handle.cancelling()), (2, 2));
     assert_eq!(hooks.poll(task.as_mut()), DELIVERED);
 }
 

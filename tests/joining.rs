@@ -1,5 +1,7 @@
 //! D12 and D17: join handles, their errors, and one outcome for each task.
 
+#![cfg(feature = "tokio")]
+
 mod support;
 
 use std::future::{Future, pending};

@@ -291,7 +291,7 @@ async fn the_lock_excludes_on_several_threads_with_waiters_cancelled_all_the_whi
     let tasks: Vec<_> = (0..TASKS)
         .map(|n| {
             let lock = lock.clone();
-            shieldable::spawn(async move {
+            tokio::spawn(async move {
                 for turn in 0..TURNS {
                     if (turn + n) % 5 == 0 {
                         let scope = CancelScope::new(lock.lock());

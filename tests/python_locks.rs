@@ -1,5 +1,7 @@
 //! The rows of SPEC.md sections 6 and 7 that concern locks, on tokio.
 
+#![cfg(feature = "tokio")]
+
 mod support;
 
 use std::future::pending;

@@ -216,7 +216,7 @@ async fn re_entrance_holds_on_several_threads_with_levels_dropped_elsewhere() {
     let tasks: Vec<_> = (0..TASKS)
         .map(|_| {
             let lock = lock.clone();
-            shieldable::spawn(async move {
+            tokio::spawn(ShieldableTask::new(async move {
                 for _ in 0..TURNS {
                     let outer = lock.clone().lock_owned().await;
                     outer.borrow_mut().1 = Some(TaskHandle::current().id());
@@ -229,11 +229,11 @@ async fn re_entrance_holds_on_several_threads_with_levels_dropped_elsewhere() {
                     drop(inner);
                     elsewhere.await.unwrap();
                 }
-            })
+            }))
         })
         .collect();
     for task in tasks {
-        task.await.unwrap();
+        task.await.unwrap().unwrap();
     }
     assert!(!lock.is_locked());
     assert_eq!(Arc::into_inner(lock).unwrap().into_inner().into_inner().0, TASKS * TURNS);

@@ -1,11 +1,14 @@
 //! D15: hand-overs of the re-entrant lock, and acquisitions that move from task to task while they wait.
 
+#[path = "support/hooks.rs"]
+mod hooks;
 #[path = "support/stage.rs"]
 mod stage;
 mod support;
 
 use std::task::{Context, Waker};
 
+use hooks::Hooks;
 use shieldable::{CancelScope, TryLockError};
 use stage::{Stage, acquisition, granted, shared};
 use support::{Driven, panic_text};
@@ -192,6 +195,27 @@ fn a_queued_acquisition_polled_by_an_owner_at_its_limit_panics_and_leaves_the_qu
     let polled = moving.clone();
     owner.run_with(move |cx| panic_text(|| drop(polled.poll(cx))));
     drop(levels);
+    assert!(!lock.is_locked());
+    moving.cut();
+}
+
+/// RLK-5, RLK-10: it had entered, but nobody got a guard of it.
+#[test]
+fn an_acquisition_that_unwinds_out_of_the_poll_in_which_it_entered_does_not_keep_the_lock() {
+    let lock = shared();
+    let (mut owner, mut other) = (Stage::new(), Stage::new());
+    let held = owner.try_lock(&lock).unwrap();
+    let moving = acquisition(&lock);
+    let former = Hooks::new();
+    let queued = other.run({
+        let (moving, waker) = (moving.clone(), former.waker());
+        move || moving.poll(&mut Context::from_waker(&waker)).is_pending()
+    });
+    assert!(queued);
+    former.on_drop(|| panic!("in drop"));
+    let polled = moving.clone();
+    assert_eq!(owner.run_with(move |cx| panic_text(|| drop(polled.poll(cx)))), "in drop");
+    drop(held);
     assert!(!lock.is_locked());
     moving.cut();
 }

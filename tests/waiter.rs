@@ -241,7 +241,7 @@ fn check_then_wait_on_threads_loses_no_wake_up() {
 #[tokio::test]
 async fn a_notification_from_another_thread_wakes_a_task() {
     static WAITER: Waiter = Waiter::new();
-    let waiting = shieldable::spawn(WAITER.wait());
+    let waiting = tokio::spawn(WAITER.wait());
     // On one thread, a turn runs whatever was spawned before.
     tokio::task::yield_now().await;
     assert!(!waiting.is_finished());
