@@ -3,12 +3,12 @@
 mod support;
 
 use std::future::{Future, pending};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier};
+use std::sync::{Arc, Barrier, Mutex};
 use std::task::{Context, Wake, Waker};
 
-use shieldable::{CancelScope, ShieldableTask, Waiter, shielded, timeout_with};
+use shieldable::{CancelScope, ShieldableTask, Wait, Waiter, shielded, timeout_with};
 use support::{Driven, Log, panic_text, suspend};
 
 /// WTR-1
@@ -102,28 +102,34 @@ fn a_wait_that_is_dropped_changes_nothing_for_the_others() {
 /// WTR-1: who waits again waits for the next one, also in the middle of a notification.
 #[test]
 fn a_wake_that_waits_again_at_once_is_not_woken_twice_by_one_notification() {
-    struct WaitsAgain(&'static Waiter, AtomicUsize);
+    static WAITER: Waiter = Waiter::new();
+    #[derive(Default)]
+    struct WaitsAgain {
+        wakes: AtomicUsize,
+        /// Linked while the notification goes on, and never polled again.
+        again: Mutex<Vec<Pin<Box<Wait<'static>>>>>,
+    }
     impl Wake for WaitsAgain {
         fn wake(self: Arc<Self>) {
-            self.1.fetch_add(1, Ordering::Relaxed);
-            // Linked while the notification goes on; never polled again.
-            let again: &'static mut _ = Box::leak(Box::new(self.0.wait()));
-            // SAFETY: leaked, so it never moves.
-            let again = unsafe { std::pin::Pin::new_unchecked(again) };
-            assert!(Future::poll(again, &mut Context::from_waker(&Waker::from(self.clone()))).is_pending());
+            self.wakes.fetch_add(1, Ordering::Relaxed);
+            let mut again = Box::pin(WAITER.wait());
+            assert!(again.as_mut().poll(&mut Context::from_waker(&Waker::from(self.clone()))).is_pending());
+            self.again.lock().unwrap().push(again);
         }
     }
-    let waiter: &'static Waiter = Box::leak(Box::new(Waiter::new()));
-    let wakes = Arc::new(WaitsAgain(waiter, AtomicUsize::new(0)));
-    let waker = Waker::from(wakes.clone());
-    let mut waits: Vec<_> = (0..100).map(|_| Box::pin(waiter.wait())).collect();
+
+    let shared = Arc::new(WaitsAgain::default());
+    let waker = Waker::from(shared.clone());
+    let mut waits: Vec<_> = (0..100).map(|_| Box::pin(WAITER.wait())).collect();
     for wait in &mut waits {
-        assert!(Future::poll(wait.as_mut(), &mut Context::from_waker(&waker)).is_pending());
+        assert!(wait.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
     }
-    waiter.notify();
-    assert_eq!(wakes.1.load(Ordering::Relaxed), 100);
-    waiter.notify();
-    assert_eq!(wakes.1.load(Ordering::Relaxed), 200);
+    WAITER.notify();
+    assert_eq!(shared.wakes.load(Ordering::Relaxed), 100);
+    WAITER.notify();
+    assert_eq!(shared.wakes.load(Ordering::Relaxed), 200);
+    let again = std::mem::take(&mut *shared.again.lock().unwrap());
+    drop(again);
 }
 
 /// Panics when it is woken.

@@ -49,11 +49,18 @@ impl Hooks {
 
     /// Polls with a waker that does these things. The waker itself is not dropped, only its clones are.
     pub fn poll<F: Future + ?Sized>(self: &Arc<Self>, future: Pin<&mut F>) -> Poll<F::Output> {
+        /// Gives back the reference that the waker was made with, which its own drop would have done, but for the hook.
+        struct GiveBack<'a>(&'a Arc<Hooks>);
+        impl Drop for GiveBack<'_> {
+            fn drop(&mut self) {
+                // SAFETY: `waker` is not dropped, so its reference is still there.
+                unsafe { Arc::decrement_strong_count(Arc::as_ptr(self.0)) };
+            }
+        }
+
         let waker = ManuallyDrop::new(self.waker());
-        let polled = future.poll(&mut Context::from_waker(&waker));
-        // SAFETY: the reference that `waker` was made with, and that its own drop would have given back.
-        unsafe { Arc::decrement_strong_count(Arc::as_ptr(self)) };
-        polled
+        let _give_back = GiveBack(self);
+        future.poll(&mut Context::from_waker(&waker))
     }
 
     pub fn waker(self: &Arc<Self>) -> Waker {
