@@ -8,7 +8,6 @@
 //! 2. What the body returned is returned, whatever is pending (DLV-5).
 //! 3. The scope is among the frames whenever code of the body runs, its destructors included (SCP-4).
 //! 4. `body` is there until the scope is ending, and gone when it is done, also if a destructor panics.
-//! 5. `registered` names the waker that the slot holds or has lent out (invariant 2 of `waker.rs`).
 
 use std::future::Future;
 use std::mem;
@@ -20,7 +19,6 @@ use pin_project_lite::pin_project;
 use super::frame;
 use super::scope::Scope;
 use super::sync::Arc;
-use super::waker::WakerId;
 use crate::Cancelled;
 
 pin_project! {
@@ -28,7 +26,6 @@ pin_project! {
         #[pin]
         body: Option<F>,
         scope: Arc<Scope>,
-        registered: Option<WakerId>,
     }
 
     impl<F> PinnedDrop for Region<F> {
@@ -38,7 +35,7 @@ pin_project! {
                 this.scope.end_by_drop();
                 // Let go after the body: its destructors still count as inside the shield that they run under.
                 let _outer = this.scope.take_outer();
-                drop_body(this.body, this.scope, this.registered.is_some());
+                drop_body(this.body, this.scope);
             }
         }
     }
@@ -46,7 +43,7 @@ pin_project! {
 
 impl<F> Region<F> {
     pub(super) fn new(body: F, scope: Arc<Scope>) -> Self {
-        Self { body: Some(body), scope, registered: None }
+        Self { body: Some(body), scope }
     }
 
     pub(super) fn scope(&self) -> &Arc<Scope> {
@@ -70,7 +67,7 @@ impl<F: Future> Region<F> {
         // Not before: after the end it belongs to the guards that are left (invariant 3 of `scope.rs`).
         drop(scope.take_outer());
         if scope.try_end_for_request() {
-            drop_body(this.body, scope, this.registered.is_some());
+            drop_body(this.body, scope);
             return Poll::Ready(Err(Cancelled::new()));
         }
 
@@ -82,22 +79,18 @@ impl<F: Future> Region<F> {
         });
         if let Poll::Ready(value) = polled {
             scope.end_of_body();
-            drop_body(this.body, scope, this.registered.is_some());
+            drop_body(this.body, scope);
             return Poll::Ready(Ok(value));
         }
 
         // However this poll is left but by a delivery: the timer and the wakers are user code, and may panic.
         let hold = HoldOuter(scope);
         suspended(cx, scope);
-        if *this.registered != Some(WakerId::of(cx.waker())) {
-            let waker = cx.waker().clone();
-            *this.registered = Some(WakerId::of(&waker));
-            drop(scope.waker.register(waker));
-        }
+        scope.register(cx.waker());
         // After the registration: a request from before it is seen here, one from after it finds the waker.
         if scope.try_end_for_request() {
             mem::forget(hold);
-            drop_body(this.body, scope, this.registered.is_some());
+            drop_body(this.body, scope);
             return Poll::Ready(Err(Cancelled::new()));
         }
         Poll::Pending
@@ -114,20 +107,17 @@ impl Drop for HoldOuter<'_> {
     }
 }
 
-/// Drops the body inside its scope, and ends the scope, also if a destructor panics. `registered`: a waker ever was.
-fn drop_body<F>(mut body: Pin<&mut Option<F>>, scope: &Arc<Scope>, registered: bool) {
-    struct End<'a> {
-        scope: &'a Arc<Scope>,
-        registered: bool,
-    }
+/// Drops the body inside its scope, and ends the scope, also if a destructor panics.
+fn drop_body<F>(mut body: Pin<&mut Option<F>>, scope: &Arc<Scope>) {
+    struct End<'a>(&'a Arc<Scope>);
 
     impl Drop for End<'_> {
         fn drop(&mut self) {
-            Scope::end(self.scope, self.registered);
+            Scope::end(self.0);
         }
     }
 
-    let _end = End { scope, registered };
+    let _end = End(scope);
     frame::enter(scope, || body.set(None));
 }
 

@@ -10,6 +10,8 @@
 //!     * [`TORN`]: set with `ENDING` if the wrapper was dropped out of an open shield.
 //! * `shields`: the open guards (`shield_count.rs`).
 //! * `waker`: of the last poll that was `Pending` (`waker.rs`).
+//! * `registered`: names the waker that the slot holds or has lent out (invariant 2 of `waker.rs`), for the polling side to
+//!   compare with. Here and not in the wrapper, which is part of every task and thus better small.
 //! * `outer`: a shield of the scope around this one. Held by the polling side while this scope is suspended with an open
 //!   shield; left to the last guard when the scope ends before its guards.
 //! * `task`: id and name, if the scope is a task. Never changes.
@@ -18,20 +20,22 @@
 //! 1. Live to ending is one compare-exchange or read-modify-write: a delivery that saw a request cannot be revoked, and a
 //!    request that was revoked is not delivered (DLV-7, HDL-5).
 //! 2. `DONE` is set exactly when the body has been dropped (SCP-5), and `cancel` is false exactly from then on (HDL-1).
-//! 3. `outer` is touched by the polling side until the seal, and by the one last guard after it.
+//! 3. `outer` is touched by the polling side until the seal, and by the one last guard after it; `registered` by the
+//!    polling side alone.
 //! 4. While a guard is open there is a strong reference for it: the wrapper's until the seal, one that is left to all
 //!    guards together after it.
 
 use std::fmt;
 use std::mem::ManuallyDrop;
 use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::task::Waker;
 
 use super::identity::TaskId;
 use super::shield::ShieldScope;
 use super::shield_count::ShieldCount;
 use super::sync::atomic::{AtomicU32, Ordering};
 use super::sync::{Arc, UnsafeCell};
-use super::waker::WakerSlot;
+use super::waker::{WakerId, WakerSlot};
 
 const ENDING: u32 = 1;
 const DONE: u32 = 1 << 1;
@@ -54,6 +58,7 @@ pub(super) struct Scope {
     word: AtomicU32,
     pub(super) shields: ShieldCount,
     pub(super) waker: WakerSlot,
+    registered: UnsafeCell<Option<WakerId>>,
     outer: UnsafeCell<Option<ShieldScope>>,
     task: Option<Task>,
 }
@@ -63,8 +68,8 @@ struct Task {
     name: Option<Box<str>>,
 }
 
-// SAFETY: all fields but `outer` are Send and Sync. `outer` holds a guard, which is Send and Sync, and is accessed by one
-// side at a time (invariant 3).
+// SAFETY: all fields but the two cells are Send and Sync. `outer` holds a guard, `registered` two numbers: Send and Sync, and
+// accessed by one side at a time (invariant 3).
 unsafe impl Send for Scope {}
 // SAFETY: as above.
 unsafe impl Sync for Scope {}
@@ -86,6 +91,7 @@ impl Scope {
             word: AtomicU32::new(0),
             shields: ShieldCount::new(),
             waker: WakerSlot::new(),
+            registered: UnsafeCell::new(None),
             outer: UnsafeCell::new(None),
             task,
         })
@@ -208,6 +214,25 @@ impl Scope {
         self.word.fetch_or(ENDING | torn, Ordering::Relaxed);
     }
 
+    /// Makes `waker` the one to wake, if it is not that already.
+    #[inline]
+    pub(super) fn register(&self, waker: &Waker) {
+        let id = WakerId::of(waker);
+        // SAFETY: invariant 3; no reference into the cell is ever kept.
+        if self.registered.with(|registered| unsafe { *registered }) != Some(id) {
+            self.replace(waker.clone());
+        }
+    }
+
+    #[cold]
+    fn replace(&self, waker: Waker) {
+        // Of the clone: it may be another than what it was cloned from.
+        let id = WakerId::of(&waker);
+        // SAFETY: as in `register`.
+        self.registered.with_mut(|registered| unsafe { *registered = Some(id) });
+        drop(self.waker.register(waker));
+    }
+
     /// Shields the scope around this one while this one is suspended or its guards outlive it.
     fn set_outer(&self, shield: Option<ShieldScope>) {
         // SAFETY: invariant 3; no reference into the cell is ever kept. The cell was empty: nothing is dropped here.
@@ -230,11 +255,13 @@ impl Scope {
         }
     }
 
-    /// Ending to done: the body has been dropped and the scope has left the frames. `registered`: a waker ever was.
-    pub(super) fn end(this: &Arc<Self>, registered: bool) {
+    /// Ending to done: the body has been dropped and the scope has left the frames.
+    pub(super) fn end(this: &Arc<Self>) {
         if this.shields.open_now() > 0 {
             Self::leave_to_guards(this);
         }
+        // SAFETY: invariant 3; no reference into the cell is ever kept.
+        let registered = this.registered.with(|registered| unsafe { (*registered).is_some() });
         let waker = if registered { this.waker.close() } else { None };
         // ORDERING: release, pairs with `is_finished` and a failed `cancel`. A load and a store do, since invariant 1
         // leaves the word to this side.

@@ -18,6 +18,8 @@
 //! poll needs: it compares the waker without a lock, and looks for requests after it has registered.
 
 use std::mem;
+use std::num::NonZeroUsize;
+use std::ptr::NonNull;
 use std::task::Waker;
 
 use super::panic::FirstPanic;
@@ -37,14 +39,15 @@ struct Slot {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct WakerId {
     data: usize,
-    vtable: usize,
+    /// Never zero, so that an `Option` of this is no larger.
+    vtable: NonZeroUsize,
 }
 
 impl WakerId {
     /// Equal exactly if [`Waker::will_wake`] would be true, as long as one of the two wakers is alive.
     #[inline]
     pub(super) fn of(waker: &Waker) -> Self {
-        Self { data: waker.data().addr(), vtable: std::ptr::from_ref(waker.vtable()).addr() }
+        Self { data: waker.data().addr(), vtable: NonNull::from(waker.vtable()).addr() }
     }
 }
 
