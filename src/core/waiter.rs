@@ -98,17 +98,28 @@ impl Waiter {
         if queue.is_empty() {
             return;
         }
+        if !queue.has_second() {
+            // One waits, as most often: neither a batch to make nor others to go on for after a panic.
+            let waker = queue.grant_front();
+            drop(queue);
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+            return;
+        }
         let mut panic = FirstPanic::default();
+        let mut batch = [const { None::<Waker> }; BATCH];
         loop {
-            let mut batch = [const { None::<Waker> }; BATCH];
             let mut taken = 0;
             while taken < BATCH && queue.front_tag().is_some_and(|since| since < now) {
                 batch[taken] = queue.grant_front();
                 taken += 1;
             }
             drop(queue);
-            for waker in batch.into_iter().take(taken).flatten() {
-                panic.catch(|| waker.wake());
+            let mut wakers = batch[..taken].iter_mut();
+            while wakers.len() > 0 {
+                // A panic ends this early, and the next turn goes on with the rest.
+                panic.catch(|| wakers.by_ref().filter_map(Option::take).for_each(Waker::wake));
             }
             if taken < BATCH {
                 break;
