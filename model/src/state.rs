@@ -303,6 +303,20 @@ impl State {
         self.fiber(fiber).waker.waker()
     }
 
+    /// Every waker that is kept anywhere, by a scope, a timer or something that waits, as often as it is.
+    pub fn kept_wakers(&self) -> impl Iterator<Item = Waker> + '_ {
+        let (fibers, _, nodes) = self.sizes;
+        let of_fibers = self.fibers[..usize::from(fibers)].iter().flat_map(|it| {
+            let armed = match it.timer {
+                Timer::Armed(waker) => waker,
+                _ => Code::NONE,
+            };
+            [it.waker, armed]
+        });
+        let of_nodes = self.nodes[..usize::from(nodes)].iter().map(|node| node.waker);
+        of_fibers.chain(of_nodes).filter_map(Code::waker)
+    }
+
     /// Whether a top fiber has not been dropped. It may have ended.
     pub fn is_present(&self, fiber: FiberId) -> bool {
         self.fiber(fiber).present

@@ -1,1 +1,13 @@
+//! The implementation beside its executable spec.
+//!
+//! [`driver`] runs a program of the model on the real thing. [`lockstep`] compares the two after every step.
 
+// The driver names the implementation and its primitives by these two names only, so that the same files also compile
+// over a checker's copy.
+mod subject {
+    pub(crate) use shieldable::*;
+}
+mod subject_sync;
+
+pub mod driver;
+pub mod lockstep;

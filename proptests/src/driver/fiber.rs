@@ -1,0 +1,101 @@
+//! A body in its wrapper.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use shieldable_model::{FiberId, Kind, Outcome};
+
+use super::body::Body;
+use super::world::{Handle, World};
+use crate::subject::{CancelScope, ShieldableTask, Shielded, Timeout, shielded, timeout_with};
+
+pub(super) enum Fiber {
+    Task(ShieldableTask<Body>),
+    Scope(CancelScope<Body>),
+    Timeout(Timeout<Body, Timer>),
+    Shielded(Shielded<Body>),
+    Plain(Option<Body>),
+}
+
+impl Fiber {
+    /// With its handle, if its kind has one.
+    pub(super) fn new(world: &Arc<World>, fiber: FiberId) -> (Pin<Box<Self>>, Option<Handle>) {
+        let body = Body::new(world.clone(), fiber);
+        let (wrapped, handle) = match world.program().kind(fiber) {
+            Kind::Task => {
+                let task = ShieldableTask::new(body);
+                let handle = Handle::of_task(task.handle());
+                (Self::Task(task), Some(handle))
+            }
+            Kind::Scope => {
+                let scope = CancelScope::new(body);
+                let handle = Handle::of_scope(scope.handle());
+                (Self::Scope(scope), Some(handle))
+            }
+            Kind::Timeout => (Self::Timeout(timeout_with(Timer { world: world.clone(), fiber }, body)), None),
+            Kind::Shielded => (Self::Shielded(shielded(body)), None),
+            Kind::Plain | Kind::Lane => (Self::Plain(Some(body)), None),
+        };
+        (Box::pin(wrapped), handle)
+    }
+
+    /// One that a body creates; from now on others find its handle.
+    pub(super) fn inline(world: &Arc<World>, fiber: FiberId) -> Pin<Box<Self>> {
+        let (wrapped, handle) = Self::new(world, fiber);
+        if handle.is_some() {
+            *world.place(fiber).inline_handle.lock() = handle;
+        }
+        wrapped
+    }
+
+    pub(super) fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
+        // Every wrapper is `Unpin` because bodies are: what must not move is in boxes of its own.
+        match self.get_mut() {
+            Self::Task(task) => Pin::new(task).poll(cx).map(|result| result.map_or(Outcome::Cancelled, value)),
+            Self::Scope(scope) => Pin::new(scope).poll(cx).map(|result| result.map_or(Outcome::Cancelled, value)),
+            Self::Timeout(timeout) => Pin::new(timeout).poll(cx).map(|result| result.map_or(Outcome::Elapsed, value)),
+            Self::Shielded(shielded) => Pin::new(shielded).poll(cx).map(value),
+            Self::Plain(body) => {
+                let Some(polled) = body.as_mut().map(|body| Pin::new(body).poll(cx)) else {
+                    panic!("a plain future was polled after it was ready");
+                };
+                if polled.is_ready() {
+                    *body = None;
+                }
+                polled.map(value)
+            }
+        }
+    }
+}
+
+fn value((): ()) -> Outcome {
+    Outcome::Value
+}
+
+/// A timer that is ready when the program says so.
+pub(super) struct Timer {
+    world: Arc<World>,
+    fiber: FiberId,
+}
+
+impl Future for Timer {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut clock = self.world.place(self.fiber).clock.lock();
+        if clock.passed {
+            return Poll::Ready(());
+        }
+        clock.armed = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        let armed = self.world.place(self.fiber).clock.lock().armed.take();
+        drop(armed);
+    }
+}

@@ -1,0 +1,43 @@
+//! One lane, an operation at a time.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use shieldable_model::{LaneId, OpId, Ret};
+
+use super::acts::{Locals, act};
+use super::world::World;
+use crate::subject_sync;
+
+/// What a thread outside holds.
+pub struct Lane {
+    world: Arc<World>,
+    id: LaneId,
+    locals: Locals,
+}
+
+impl Lane {
+    /// Holds nothing yet.
+    pub fn new(world: &Arc<World>, id: LaneId) -> Self {
+        Self { world: world.clone(), id, locals: Locals::default() }
+    }
+
+    /// Does an operation of this lane, on this thread. `run` is one poll.
+    pub fn step(&mut self, op: OpId) -> Ret {
+        subject_sync::set_lane(self.id);
+        self.world.record().called(self.id, op);
+        let Self { world, locals, .. } = self;
+        let act = || act(world, locals, world.program().op(op), None);
+        let ret = catch_unwind(AssertUnwindSafe(act)).unwrap_or(Ret::Panicked);
+        self.world.returned(op, ret);
+        ret
+    }
+
+    /// Drops what the lane still holds, the newest first. Whether something panics is nobody's business.
+    pub fn end(&mut self) {
+        subject_sync::set_lane(self.id);
+        while let Some(local) = self.locals.pop() {
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(local)));
+        }
+    }
+}

@@ -1,0 +1,375 @@
+//! What the lanes and the bodies of a program share.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, MutexGuard, OnceLock};
+use std::task::{Context, Poll, Waker};
+
+use shieldable_model::{
+    FiberId, History, LaneId, LockId, MAX_FIBERS, MAX_LOCKS_OF_A_SORT, MAX_SLOTS, MAX_WAITERS, OpId, Outcome, Program,
+    Ret, SlotId, WaiterId,
+};
+
+use super::fiber::Fiber;
+use super::held::Held;
+use super::record::{Logged, Record};
+use super::wakes::Wakes;
+use crate::subject::{CancelHandle, Lock, RLock, TaskHandle, Waiter};
+use crate::subject_sync::{Bookkeeping, Mutex, Signal};
+
+/// A program on the implementation.
+pub struct World {
+    program: Arc<Program>,
+    places: [Place; MAX_FIBERS],
+    locks: [Arc<Lock<()>>; MAX_LOCKS_OF_A_SORT],
+    rlocks: [Arc<RLock<()>>; MAX_LOCKS_OF_A_SORT],
+    waiters: [Arc<Waiter>; MAX_WAITERS],
+    slots: [Mutex<Option<Held>>; MAX_SLOTS],
+    record: Record,
+    wakes: Wakes,
+}
+
+/// All about one fiber.
+#[derive(Default)]
+pub(super) struct Place {
+    /// Top fibers: where it lies when nobody polls it.
+    top: Bookkeeping<Top>,
+    /// Top fibers: set before anything happens.
+    top_handle: OnceLock<Handle>,
+    /// Inline fibers: set when it is created.
+    pub(super) inline_handle: Mutex<Option<Handle>>,
+    /// Tasks at the top.
+    pub(super) fate: Bookkeeping<Fate>,
+    /// The body returned. Written and read by whoever polls.
+    returned: AtomicBool,
+    /// Timeouts.
+    pub(super) clock: Bookkeeping<Clock>,
+}
+
+#[derive(Default)]
+struct Top {
+    fiber: Option<Pin<Box<Fiber>>>,
+    present: bool,
+}
+
+/// What a join handle says.
+#[derive(Default)]
+pub(super) struct Fate {
+    pub(super) outcome: Option<Outcome>,
+    pub(super) joinable: bool,
+    pub(super) joiner: Option<Waker>,
+}
+
+#[derive(Default)]
+pub(super) struct Clock {
+    pub(super) passed: bool,
+    pub(super) armed: Option<Waker>,
+}
+
+/// Of a task or a cancel scope.
+#[derive(Clone)]
+pub(super) struct Handle {
+    scope: CancelHandle,
+    task: Option<TaskHandle>,
+}
+
+impl Handle {
+    pub(super) fn of_task(task: TaskHandle) -> Self {
+        Self { scope: task.clone().into(), task: Some(task) }
+    }
+
+    pub(super) fn of_scope(scope: CancelHandle) -> Self {
+        Self { scope, task: None }
+    }
+}
+
+/// What a handle tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Observed {
+    /// `cancelling()`.
+    pub cancelling: usize,
+    /// `is_finished()`.
+    pub is_finished: bool,
+    /// `is_shielded()`.
+    pub is_shielded: bool,
+    /// `was_torn()`.
+    pub was_torn: bool,
+}
+
+impl World {
+    /// Nothing has been polled.
+    pub fn new(program: Arc<Program>) -> Arc<Self> {
+        let mut world = Arc::new(Self {
+            program: program.clone(),
+            places: Default::default(),
+            locks: std::array::from_fn(|_| Arc::new(Lock::new(()))),
+            rlocks: std::array::from_fn(|_| Arc::new(RLock::new(()))),
+            waiters: Default::default(),
+            slots: Default::default(),
+            record: Record::default(),
+            wakes: Wakes::new(),
+        });
+        Self::begin(&mut world, program);
+        world
+    }
+
+    /// Another program, in the place of one that was [`cleared`](Self::clear).
+    ///
+    /// # Panics
+    ///
+    /// If something of the former program is still alive: a leak.
+    pub fn begin(this: &mut Arc<Self>, program: Arc<Program>) {
+        let world = Arc::get_mut(this).expect("nothing of the former program is alive");
+        world.record.clear();
+        for fiber in world.program.fibers() {
+            let place = &mut world.places[fiber.index()];
+            place.top_handle.take();
+            *place.inline_handle.lock() = None;
+            *place.fate.lock() = Fate::default();
+            *place.clock.lock() = Clock::default();
+            *place.returned.get_mut() = false;
+        }
+        world.program = program;
+        let world = &*this;
+        for fiber in world.program.fibers().filter(|fiber| !world.program.fiber(*fiber).inline) {
+            let (wrapped, handle) = Fiber::new(world, fiber);
+            let place = world.place(fiber);
+            if let Some(handle) = handle {
+                assert!(place.top_handle.set(handle).is_ok());
+            }
+            *place.top.lock() = Top { fiber: Some(wrapped), present: true };
+        }
+    }
+
+    /// Drops what is left at the end of a program. Nobody looks at what this does.
+    pub fn clear(&self) {
+        let drop_quietly = |drop_it: &dyn Fn()| {
+            let _ = catch_unwind(AssertUnwindSafe(drop_it));
+        };
+        for fiber in self.program.fibers() {
+            drop_quietly(&|| {
+                let top = std::mem::take(&mut *self.place(fiber).top.lock());
+                drop(top);
+            });
+        }
+        // Destructors put things away, but each runs once.
+        while self.slots.iter().any(|slot| slot.lock().is_some()) {
+            for slot in &self.slots {
+                drop_quietly(&|| {
+                    let held = slot.lock().take();
+                    drop(held);
+                });
+            }
+        }
+    }
+
+    /// The program.
+    pub fn program(&self) -> &Program {
+        &self.program
+    }
+
+    pub(super) fn place(&self, fiber: FiberId) -> &Place {
+        &self.places[fiber.index()]
+    }
+
+    pub(super) fn lock(&self, lock: LockId) -> &Arc<Lock<()>> {
+        &self.locks[lock.index()]
+    }
+
+    pub(super) fn rlock(&self, lock: LockId) -> &Arc<RLock<()>> {
+        &self.rlocks[lock.index() - MAX_LOCKS_OF_A_SORT]
+    }
+
+    pub(super) fn waiter(&self, waiter: WaiterId) -> &Arc<Waiter> {
+        &self.waiters[waiter.index()]
+    }
+
+    pub(super) fn slot(&self, slot: SlotId) -> &Mutex<Option<Held>> {
+        &self.slots[slot.index()]
+    }
+
+    pub(super) fn waker(&self, fiber: FiberId, version: u8) -> &Waker {
+        self.wakes.waker(fiber, version)
+    }
+
+    /// What rouses whoever runs a top fiber with that waker.
+    #[allow(dead_code, reason = "where fibers are polled by hand, nobody is to be roused")]
+    pub(crate) fn signal(&self, fiber: FiberId, version: u8) -> &Signal {
+        self.wakes.signal(fiber, version)
+    }
+
+    pub(super) fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// Calls `use_it` with the handle, if there is one already.
+    pub(super) fn with_handle<R>(&self, fiber: FiberId, use_it: impl FnOnce(&CancelHandle) -> R) -> Option<R> {
+        let place = self.place(fiber);
+        if !self.program.fiber(fiber).inline {
+            return place.top_handle.get().map(|handle| use_it(&handle.scope));
+        }
+        // Not under the mutex: `cancel` calls wakers, which may do anything.
+        let handle = place.inline_handle.lock().clone();
+        handle.map(|handle| use_it(&handle.scope))
+    }
+
+    pub(super) fn task_handle(&self, fiber: FiberId) -> Option<TaskHandle> {
+        let place = self.place(fiber);
+        if !self.program.fiber(fiber).inline {
+            return place.top_handle.get().and_then(|handle| handle.task.clone());
+        }
+        place.inline_handle.lock().as_ref().and_then(|handle| handle.task.clone())
+    }
+
+    /// The task that the handle names.
+    pub(super) fn task_of(&self, handle: &TaskHandle) -> Option<FiberId> {
+        self.program.fibers().find(|fiber| self.task_handle(*fiber).as_ref() == Some(handle))
+    }
+
+    pub(super) fn body_returned(&self, fiber: FiberId) {
+        self.place(fiber).returned.store(true, Ordering::Relaxed);
+    }
+
+    // Top fibers.
+
+    /// Polls it where it lies, if it is there and nobody else is at it.
+    pub(super) fn poll_top(&self, fiber: FiberId, cx: &mut Context<'_>) -> Ret {
+        let Some(wrapped) = self.place(fiber).top.lock().fiber.take() else { return Ret::Absent };
+        let mut polling = Polling { world: self, fiber, wrapped: Some(wrapped), outcome: Some(Outcome::Panicked) };
+        let polled = polling.wrapped.as_mut().map_or(Poll::Pending, |wrapped| wrapped.as_mut().poll(cx));
+        match polled {
+            Poll::Pending => {
+                polling.outcome = None;
+                Ret::Pending
+            }
+            Poll::Ready(outcome) => {
+                polling.outcome = Some(outcome);
+                Ret::Ready(outcome)
+            }
+        }
+    }
+
+    /// Drops it where it lies, if it is there and nobody is at it.
+    pub(super) fn drop_top(&self, fiber: FiberId) -> Ret {
+        let wrapped = {
+            let mut top = self.place(fiber).top.lock();
+            let Some(wrapped) = top.fiber.take() else { return Ret::Absent };
+            top.present = false;
+            wrapped
+        };
+        // Also when a destructor panics.
+        let _ended = Ended { world: self, fiber, outcome: Some(Outcome::Dropped) };
+        drop(wrapped);
+        Ret::Unit
+    }
+
+    /// A poll or a drop of a top fiber is over: its join handle may learn something.
+    fn ended(&self, fiber: FiberId, outcome: Option<Outcome>) {
+        let Some(handle) = self.place(fiber).top_handle.get() else { return };
+        let place = self.place(fiber);
+        let done = handle.scope.is_finished();
+        let joiner = {
+            let mut fate = place.fate.lock();
+            // A destructor that panics does not change what became of the body.
+            let outcome = match outcome {
+                Some(Outcome::Panicked) if done && place.returned.load(Ordering::Relaxed) => Some(Outcome::Value),
+                Some(Outcome::Panicked) if done => Some(Outcome::Cancelled),
+                outcome => outcome,
+            };
+            fate.outcome = fate.outcome.or(outcome);
+            if !done || fate.joinable {
+                return;
+            }
+            fate.joinable = true;
+            fate.joiner.take()
+        };
+        if let Some(joiner) = joiner {
+            joiner.wake();
+        }
+    }
+
+    // What can be seen from outside.
+
+    /// What the handle of a fiber tells, if it has one by now.
+    pub fn observe(&self, fiber: FiberId) -> Option<Observed> {
+        let observe = |handle: &Handle| Observed {
+            cancelling: handle.scope.cancelling(),
+            is_finished: handle.scope.is_finished(),
+            is_shielded: handle.scope.is_shielded(),
+            was_torn: handle.scope.was_torn(),
+        };
+        let place = self.place(fiber);
+        match self.program.fiber(fiber).inline {
+            false => place.top_handle.get().map(observe),
+            true => place.inline_handle.lock().as_ref().map(observe),
+        }
+    }
+
+    /// Whether a top fiber has not been dropped.
+    pub fn is_present(&self, fiber: FiberId) -> bool {
+        self.place(fiber).top.lock().present
+    }
+
+    /// How a task at the top ended, once its join handle knows.
+    pub fn joined(&self, fiber: FiberId) -> Option<Outcome> {
+        let fate = self.place(fiber).fate.lock();
+        fate.outcome.filter(|_| fate.joinable)
+    }
+
+    /// `is_locked()`.
+    pub fn is_locked(&self, lock: LockId) -> bool {
+        if lock.is_reentrant() { self.rlock(lock).is_locked() } else { self.lock(lock).is_locked() }
+    }
+
+    /// What was seen on a lane.
+    pub fn log(&self, lane: LaneId) -> MutexGuard<'_, Vec<Logged>> {
+        self.record.of(lane)
+    }
+
+    /// What was seen on all lanes.
+    pub fn history(&self, stuck: bool) -> History {
+        self.record.history(stuck)
+    }
+
+    /// The wakers that were called, in order.
+    pub fn wakes(&self) -> MutexGuard<'_, Vec<shieldable_model::Waker>> {
+        self.wakes.called()
+    }
+
+    /// How many clones of a waker are kept somewhere.
+    pub fn kept_wakers(&self, fiber: FiberId, version: u8) -> usize {
+        self.wakes.kept(fiber, version)
+    }
+
+    pub(super) fn returned(&self, op: OpId, ret: Ret) {
+        self.record.returned(op, ret);
+    }
+}
+
+/// Puts a fiber back after its poll, also when it panicked.
+struct Polling<'a> {
+    world: &'a World,
+    fiber: FiberId,
+    wrapped: Option<Pin<Box<Fiber>>>,
+    outcome: Option<Outcome>,
+}
+
+impl Drop for Polling<'_> {
+    fn drop(&mut self) {
+        self.world.place(self.fiber).top.lock().fiber = self.wrapped.take();
+        self.world.ended(self.fiber, self.outcome);
+    }
+}
+
+struct Ended<'a> {
+    world: &'a World,
+    fiber: FiberId,
+    outcome: Option<Outcome>,
+}
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.world.ended(self.fiber, self.outcome);
+    }
+}
