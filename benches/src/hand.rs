@@ -20,9 +20,3 @@ pub fn ready<F: Future>(future: F) -> F::Output {
         Poll::Pending => panic!("a benchmark that never waits was suspended"),
     }
 }
-
-/// Suspends once, without a wake: for futures that are polled by hand.
-pub fn suspend() -> impl Future<Output = ()> {
-    let mut suspended = false;
-    std::future::poll_fn(move |_| if std::mem::replace(&mut suspended, true) { Poll::Ready(()) } else { Poll::Pending })
-}

@@ -104,7 +104,8 @@ fn dropping<A: Future>(times: u64, queued: usize, acquire: impl Fn() -> A) -> Du
     let mut left = times as usize;
     while left > 0 {
         for few in queue[middle.clone()].chunks_mut(FEW) {
-            let few = &mut few[..left.min(FEW)];
+            let now = few.len().min(left);
+            let few = &mut few[..now];
             for place in few.iter_mut() {
                 assert!(hand::poll(place.as_mut()).is_pending());
             }
