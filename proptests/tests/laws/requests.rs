@@ -1,0 +1,186 @@
+//! Laws of requests, values and destructors.
+
+use std::task::Poll;
+
+use proptest::prelude::*;
+use shieldable::{CancelScope, Cancelled, ShieldableTask, TaskHandle, shield_scope, shielded};
+use std::pin::pin;
+
+use crate::support::*;
+
+proptest! {
+    #![proptest_config(config())]
+
+    /// Cancelling twice is cancelling once.
+    #[test]
+    fn law_cancel_twice_is_cancel_once(steps in steps(), actions in polls_and_cancels(), n in 2..5usize) {
+        let repeated: Vec<Action> = actions.iter().flat_map(|action| match action {
+            Action::Cancel => vec![Action::Cancel; n],
+            action => vec![*action],
+        }).collect();
+        let once = observe_but_counts(|log| body(steps.clone(), log), &actions);
+        prop_assert_eq!(observe_but_counts(|log| body(steps.clone(), log), &repeated), once);
+    }
+
+    /// Cancelling and taking it back is nothing, wherever and however often it is done.
+    #[test]
+    fn law_cancel_then_uncancel_is_nothing(steps in steps(), actions in actions(), at in any::<prop::sample::Index>(), n in 1..4usize) {
+        let mut more = actions.clone();
+        let at = at.index(actions.len() + 1);
+        more.splice(at..at, std::iter::repeat_n(Action::Cancel, n).chain(std::iter::repeat_n(Action::Uncancel, n)));
+        let mut seen = observe(|log| body(steps.clone(), log), &more);
+        let expected = observe(|log| body(steps.clone(), log), &actions);
+        // Without what the additional actions themselves returned.
+        let shared = expected.len();
+        let extra = seen.len() - shared;
+        prop_assert!(extra == 0 || extra == 4 * n);
+        let from = seen.iter().zip(&expected).take_while(|(a, b)| a == b).count();
+        // What was inserted may look like what follows it.
+        let fits = (0..=from).rev().any(|from| {
+            let mut without = seen.clone();
+            without.drain(from..from + extra);
+            without == expected
+        });
+        prop_assert!(fits, "{:?} is not {:?} and something more", seen, expected);
+        seen.clear();
+    }
+
+    /// Taking back what nobody asked for is nothing.
+    #[test]
+    fn law_uncancel_of_no_request_is_nothing(steps in steps(), n in 1..4usize) {
+        let polls = [Action::Poll; 8];
+        let taken_back = std::iter::repeat_n(Action::Uncancel, n).chain(polls).collect::<Vec<_>>();
+        let expected = observe_but_counts(|log| body(steps.clone(), log), &polls);
+        let mut seen = observe_but_counts(|log| body(steps.clone(), log), &taken_back);
+        if !seen.is_empty() && !matches!(seen[0], Seen::Note(_) | Seen::Asked { .. } | Seen::Polled(_)) {
+            // The handle was looked at before the first poll.
+            seen.remove(0);
+        }
+        prop_assert_eq!(seen, expected);
+    }
+
+    /// After its end nothing that is asked of a task changes anything.
+    #[test]
+    fn law_requests_after_the_end_are_nothing(steps in steps(), actions in actions(), n in 1..4usize) {
+        let log = Log::default();
+        let task = ShieldableTask::new(body(steps, log.clone()));
+        let handle = task.handle();
+        let mut task = Box::pin(task);
+        for action in actions.into_iter().chain([Action::Poll; 32]) {
+            if handle.is_finished() {
+                break;
+            }
+            match action {
+                Action::Poll => _ = poll(task.as_mut()),
+                Action::Cancel => _ = handle.cancel(),
+                Action::Uncancel => _ = handle.uncancel(),
+            }
+        }
+        let told = || (handle.cancelling(), handle.is_finished(), handle.is_shielded(), handle.was_torn());
+        let before = told();
+        for _ in 0..n {
+            prop_assert!(!handle.cancel());
+            prop_assert_eq!(handle.uncancel(), before.0);
+            prop_assert_eq!(told(), before);
+        }
+    }
+
+    /// A request before the first poll leaves nothing of the body to run, shielded or not.
+    #[test]
+    fn law_a_task_cancelled_before_its_first_poll_never_runs(steps in steps(), wrapped in any::<bool>(), n in 1..4usize) {
+        let mut actions = vec![Action::Cancel; n];
+        actions.push(Action::Poll);
+        let seen = observe(|log| async {
+            if wrapped { shielded(body(steps.clone(), log)).await } else { body(steps.clone(), log).await }
+        }, &actions);
+        let polled = seen.into_iter().filter(|seen| !matches!(seen, Seen::Handle { .. } | Seen::Cancelled(true)));
+        prop_assert_eq!(polled.collect::<Vec<_>>(), vec![Seen::Polled(Poll::Ready(Err(Cancelled::new())))]);
+    }
+
+    /// A body that never suspends gives its value, whatever is asked meanwhile.
+    #[test]
+    fn law_a_body_that_never_suspends_cannot_be_cancelled(
+        notes in prop::collection::vec(prop_oneof![(0..9u8).prop_map(Step::Note), Just(Step::CancelSelf)], 0..8),
+    ) {
+        let outcome = to_its_end(|log| body(notes.clone(), log), &[]);
+        prop_assert!(matches!(outcome, Some(Ok(_))));
+    }
+
+    /// A value survives the end of the shield that it was made in, whatever was asked meanwhile.
+    #[test]
+    fn law_the_value_survives_the_end_of_the_shield(inner in steps(), actions in polls_and_cancels(), guard in any::<bool>()) {
+        let mut actions = actions;
+        actions.insert(0, Action::Poll);
+        let outcome = to_its_end(|log| async {
+            if guard {
+                let _shield = shield_scope();
+                body(inner.clone(), log).await
+            } else {
+                shielded(body(inner.clone(), log)).await
+            }
+        }, &actions);
+        prop_assert!(matches!(outcome, Some(Ok(_))), "{:?}", outcome);
+    }
+
+    /// Once a request has been delivered nothing of the body runs. cats-effect: `canceledUnitFlatMap`.
+    #[test]
+    fn law_nothing_runs_after_a_delivery(before in steps(), after in steps()) {
+        let run = |after: Vec<Step>| {
+            observe(|log| async {
+                body(before.clone(), log.clone()).await;
+                TaskHandle::current().cancel();
+                suspend().await;
+                body(after, log).await
+            }, &[Action::Poll; 32])
+        };
+        prop_assert_eq!(run(after), run(Vec::new()));
+    }
+
+    /// Destructors run from the inside out, each once. cats-effect: `canceledSequencesOnCancelInOrder`.
+    #[test]
+    fn law_destructors_run_from_the_inside_out(depth in 1..6u8, scopes in any::<u8>()) {
+        fn nest(log: Log, level: u8, depth: u8, scopes: u8) -> std::pin::Pin<Box<dyn Future<Output = ()>>> {
+            Box::pin(async move {
+                let _fin = OnDrop(log.clone(), level);
+                if level + 1 == depth {
+                    suspend().await;
+                } else if scopes & (1 << level) != 0 {
+                    _ = CancelScope::new(nest(log, level + 1, depth, scopes)).await;
+                } else {
+                    nest(log, level + 1, depth, scopes).await;
+                }
+            })
+        }
+        let log = Log::default();
+        let mut task = pin!(ShieldableTask::new(nest(log.clone(), 0, depth, scopes)));
+        prop_assert!(poll(task.as_mut()).is_pending());
+        task.handle().cancel();
+        prop_assert!(matches!(poll(task.as_mut()), Poll::Ready(Err(_))));
+        prop_assert_eq!(log.notes(), (0..depth).rev().collect::<Vec<_>>());
+    }
+
+    /// A panic passes through every wrapper, unmasked by a request, and leaves no shield and no frame behind.
+    #[test]
+    fn law_a_panic_passes_through_every_wrapper(wraps in prop::collection::vec(0..3u8, 0..5), requested in any::<bool>()) {
+        let mut future: std::pin::Pin<Box<dyn Future<Output = ()>>> = Box::pin(async move {
+            if requested {
+                TaskHandle::current().cancel();
+            }
+            std::panic::resume_unwind(Box::new(17u8));
+        });
+        for wrap in wraps {
+            future = match wrap {
+                0 => Box::pin(shielded(future)),
+                1 => Box::pin(async { _ = CancelScope::new(future).await }),
+                _ => Box::pin(async { _ = ShieldableTask::new(future).await }),
+            };
+        }
+        let task = ShieldableTask::new(future);
+        let handle = task.handle();
+        let mut task = Box::pin(task);
+        prop_assert!(panics(|| poll(task.as_mut())));
+        prop_assert!(!handle.is_finished() && TaskHandle::try_current().is_none());
+        drop(task);
+        prop_assert!(handle.is_finished() && !handle.is_shielded() && !handle.was_torn());
+    }
+}
