@@ -11,3 +11,5 @@ mod subject_sync;
 
 pub mod driver;
 pub mod lockstep;
+mod quiet;
+pub mod threads;

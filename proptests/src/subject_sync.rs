@@ -1,33 +1,44 @@
 //! What the driver needs of the world around it: std's here, a checker's where the driver is compiled over one.
 
 use std::cell::Cell;
-use std::sync::{MutexGuard, PoisonError};
+use std::sync::{MutexGuard, OnceLock, PoisonError};
 
 use shieldable_model::LaneId;
+
+use crate::threads::Sleeper;
 
 /// Around what the lanes of a program share.
 #[derive(Debug, Default)]
 pub(crate) struct Mutex<T>(std::sync::Mutex<T>);
 
-impl<T> Mutex<T> {
-    pub(crate) fn new(value: T) -> Self {
-        Self(std::sync::Mutex::new(value))
-    }
+/// Around what one lane alone touches, or others learn of by a wake. A checker need not know of it.
+pub(crate) type Bookkeeping<T> = Mutex<T>;
 
+impl<T> Mutex<T> {
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Around what a checker need not see: what only one lane touches, or what others learn of by a wake.
-pub(crate) use Mutex as Bookkeeping;
-
-/// Rouses whoever runs a top fiber: nobody here, where they are polled one step at a time.
+/// Rouses the lane that runs a top fiber, if one does.
 #[derive(Debug, Default)]
-pub(crate) struct Signal;
+pub(crate) struct Signal(OnceLock<Sleeper>);
 
 impl Signal {
-    pub(crate) fn woken(&self) {}
+    pub(crate) fn woken(&self) {
+        if let Some(sleeper) = self.0.get() {
+            sleeper.rouse();
+        }
+    }
+
+    /// Before there are other lanes.
+    pub(crate) fn arm(&self, sleeper: Sleeper) {
+        assert!(self.0.set(sleeper).is_ok(), "armed once");
+    }
+
+    pub(crate) fn sleeper(&self) -> &Sleeper {
+        self.0.get().expect("it was armed")
+    }
 }
 
 thread_local! {

@@ -90,10 +90,13 @@ pub(super) fn act(world: &World, locals: &mut Locals, op: Op, cx: Option<&mut Co
             world.waiter(waiter).notify();
             Ret::Unit
         }
-        Op::Poll(fiber, version) | Op::Run(fiber, version) => match cx {
-            Some(cx) => world.poll_top(fiber, cx),
-            None => world.poll_top(fiber, &mut Context::from_waker(world.waker(fiber, version))),
-        },
+        Op::Poll(fiber, version) | Op::Run(fiber, version) => {
+            let runs = matches!(op, Op::Run(..));
+            match cx {
+                Some(cx) => world.poll_top(fiber, runs, cx),
+                None => world.poll_top(fiber, runs, &mut Context::from_waker(world.waker(fiber, version))),
+            }
+        }
         Op::Drop(fiber) => world.drop_top(fiber),
         Op::Deadline(fiber) => {
             let armed = {

@@ -7,8 +7,8 @@ use std::sync::{Arc, MutexGuard, OnceLock};
 use std::task::{Context, Poll, Waker};
 
 use shieldable_model::{
-    FiberId, History, LaneId, LockId, MAX_FIBERS, MAX_LOCKS_OF_A_SORT, MAX_SLOTS, MAX_WAITERS, OpId, Outcome, Program,
-    Ret, SlotId, WaiterId,
+    FiberId, History, LaneId, LockId, MAX_FIBERS, MAX_LOCKS_OF_A_SORT, MAX_SLOTS, MAX_WAITERS, MAX_WAKERS, OpId,
+    Outcome, Program, Ret, SlotId, WaiterId,
 };
 
 use super::fiber::Fiber;
@@ -233,10 +233,11 @@ impl World {
 
     // Top fibers.
 
-    /// Polls it where it lies, if it is there and nobody else is at it.
-    pub(super) fn poll_top(&self, fiber: FiberId, cx: &mut Context<'_>) -> Ret {
+    /// Polls it where it lies, if it is there and nobody else is at it. `runs`: by the lane that runs it.
+    pub(super) fn poll_top(&self, fiber: FiberId, runs: bool, cx: &mut Context<'_>) -> Ret {
         let Some(wrapped) = self.place(fiber).top.lock().fiber.take() else { return Ret::Absent };
-        let mut polling = Polling { world: self, fiber, wrapped: Some(wrapped), outcome: Some(Outcome::Panicked) };
+        let outcome = Some(Outcome::Panicked);
+        let mut polling = Polling { world: self, fiber, runs, wrapped: Some(wrapped), outcome };
         let polled = polling.wrapped.as_mut().map_or(Poll::Pending, |wrapped| wrapped.as_mut().poll(cx));
         match polled {
             Poll::Pending => {
@@ -286,6 +287,13 @@ impl World {
         };
         if let Some(joiner) = joiner {
             joiner.wake();
+        }
+    }
+
+    /// A fiber that somebody else has ended or dropped: the lane that runs it need not wait for a wake.
+    fn tell_runner(&self, fiber: FiberId) {
+        for version in 0..MAX_WAKERS {
+            self.signal(fiber, version).woken();
         }
     }
 
@@ -351,6 +359,7 @@ impl World {
 struct Polling<'a> {
     world: &'a World,
     fiber: FiberId,
+    runs: bool,
     wrapped: Option<Pin<Box<Fiber>>>,
     outcome: Option<Outcome>,
 }
@@ -359,6 +368,9 @@ impl Drop for Polling<'_> {
     fn drop(&mut self) {
         self.world.place(self.fiber).top.lock().fiber = self.wrapped.take();
         self.world.ended(self.fiber, self.outcome);
+        if self.outcome.is_some() && !self.runs {
+            self.world.tell_runner(self.fiber);
+        }
     }
 }
 
@@ -371,5 +383,6 @@ struct Ended<'a> {
 impl Drop for Ended<'_> {
     fn drop(&mut self) {
         self.world.ended(self.fiber, self.outcome);
+        self.world.tell_runner(self.fiber);
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use shieldable_model::{Event, LaneId, Model, Program, Seen, Timeline, Trace};
 
 use super::compare::Difference;
-use super::quiet;
+use crate::quiet;
 
 /// A program on which the implementation and the model part.
 #[derive(Clone, Debug)]

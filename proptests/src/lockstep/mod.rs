@@ -6,13 +6,13 @@
 
 mod compare;
 mod failure;
-mod quiet;
 
 use std::sync::Arc;
 
 use shieldable_model::{Choices, Coverage, LaneId, Model, OpId, Program, Ret, State, Trace};
 
 use crate::driver::{Lane, World};
+use crate::quiet;
 
 pub use failure::Failure;
 

@@ -10,7 +10,7 @@ thread_local! {
 }
 
 /// Puts itself before the panic hook of the process, once.
-pub(super) fn install() {
+pub(crate) fn install() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let former = panic::take_hook();
@@ -25,7 +25,7 @@ pub(super) fn install() {
 }
 
 /// Nothing is printed meanwhile on this thread.
-pub(super) fn during<R>(run: impl FnOnce() -> R) -> R {
+pub(crate) fn during<R>(run: impl FnOnce() -> R) -> R {
     struct Loud;
     impl Drop for Loud {
         fn drop(&mut self) {
@@ -39,6 +39,6 @@ pub(super) fn during<R>(run: impl FnOnce() -> R) -> R {
 }
 
 /// What the last panic said.
-pub(super) fn last() -> Option<String> {
+pub(crate) fn last() -> Option<String> {
     LAST.take()
 }

@@ -1,0 +1,126 @@
+//! The lanes of a program on threads of their own, and the history of what they saw.
+
+use std::sync::{Arc, Barrier, Condvar, Mutex, MutexGuard, PoisonError};
+
+use shieldable_model::{History, LaneId, Op, Program, Ret};
+
+use crate::driver::{Lane, World};
+use crate::quiet;
+
+/// Who is awake. When all that have not ended are asleep, nobody is left to wake them.
+#[derive(Debug)]
+struct Crowd {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    lanes: usize,
+    asleep: usize,
+}
+
+impl Crowd {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn leaves(&self) {
+        self.lock().lanes -= 1;
+        self.changed.notify_all();
+    }
+}
+
+/// Where the lane that runs a fiber sleeps.
+#[derive(Debug)]
+pub(crate) struct Sleeper {
+    crowd: Arc<Crowd>,
+    /// Woken since it slept last. Changed under the mutex of the crowd.
+    woken: Mutex<bool>,
+}
+
+impl Sleeper {
+    fn woken(&self) -> MutexGuard<'_, bool> {
+        self.woken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn rouse(&self) {
+        let state = self.crowd.lock();
+        *self.woken() = true;
+        self.crowd.changed.notify_all();
+        drop(state);
+    }
+
+    /// Until it is woken; false when nobody is left who could.
+    fn sleep(&self) -> bool {
+        let mut state = self.crowd.lock();
+        state.asleep += 1;
+        self.crowd.changed.notify_all();
+        let woken = loop {
+            if std::mem::take(&mut *self.woken()) {
+                break true;
+            }
+            if state.asleep >= state.lanes {
+                break false;
+            }
+            state = self.crowd.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        };
+        // Those who give up stay asleep, so that the others do too.
+        if woken {
+            state.asleep -= 1;
+        }
+        woken
+    }
+}
+
+/// Runs a program once, as the machine happens to interleave it. What the lanes hold is dropped by each at its end.
+pub fn run(program: &Arc<Program>) -> History {
+    quiet::install();
+    let lanes = program.lanes().len();
+    let world = World::new(program.clone());
+    let crowd = Arc::new(Crowd { state: Mutex::new(State { lanes, asleep: 0 }), changed: Condvar::new() });
+    for lane in program.lanes() {
+        for op in program.lane(lane) {
+            if let Op::Run(fiber, version) = program.op(op) {
+                world.signal(fiber, version).arm(Sleeper { crowd: crowd.clone(), woken: Mutex::new(false) });
+            }
+        }
+    }
+    let start = Barrier::new(lanes);
+    let run_lane = |id: LaneId| {
+        start.wait();
+        quiet::during(|| run_lane(&world, id, &crowd))
+    };
+    let mut lanes: Vec<_> = std::thread::scope(|scope| {
+        let run_lane = &run_lane;
+        let threads: Vec<_> = program.lanes().map(|lane| scope.spawn(move || run_lane(lane))).collect();
+        threads.into_iter().map(|thread| thread.join().expect("a lane catches panics")).collect()
+    });
+    let history = world.history(lanes.iter().any(|(_, stuck)| *stuck));
+    quiet::during(|| {
+        for (lane, _) in &mut lanes {
+            lane.end();
+        }
+        world.clear();
+    });
+    history
+}
+
+/// All operations of a lane, and whether it waits in vain. One that does keeps what it holds until all is over.
+fn run_lane(world: &Arc<World>, id: LaneId, crowd: &Crowd) -> (Lane, bool) {
+    let mut lane = Lane::new(world, id);
+    for op in world.program().lane(id) {
+        if let Op::Run(fiber, version) = world.program().op(op) {
+            while lane.step(op) == Ret::Pending {
+                if !world.signal(fiber, version).sleeper().sleep() {
+                    return (lane, true);
+                }
+            }
+        } else {
+            lane.step(op);
+        }
+    }
+    lane.end();
+    crowd.leaves();
+    (lane, false)
+}
