@@ -57,5 +57,27 @@ faults! {
     /// `notify()` does not reach a wait that was not polled yet.
     NotifyForgetsTheUnpolled
     /// `notify()` reaches the first wait only.
-    NotifyWakesOne
+    NotifyReachesOne
+    /// `notify()` does not wake.
+    NotifyDoesNotWake
+    /// A passed deadline does not wake.
+    DeadlineDoesNotWake
+    /// The end of a task does not wake who joins it.
+    EndDoesNotWakeJoiner
+    /// A checkpoint suspends without waking itself.
+    CheckpointDoesNotWake
+    /// A guard dropped elsewhere closes two shields.
+    CloseElsewhereClosesTwo
+    /// A delivery is decided, and the body goes on.
+    BodyRunsOn
+    /// A scope is done before its body is dropped.
+    DoneBeforeDrop
+    /// A release frees the lock and leaves the waiter in the queue.
+    ReleaseDoesNotHandOver
+    /// A hard drop out of a shield leaves no mark.
+    TornIsForgotten
+    /// A scope that has ended keeps its waker.
+    EndKeepsWaker
+    /// A shielded task with a request wakes itself to look again.
+    ShieldedTaskSpins
 }

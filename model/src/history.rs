@@ -1,6 +1,6 @@
 //! Histories: what the callers of a concurrent run saw, in the order in which they saw it.
 
-use crate::program::{FiberId, LaneId, OpId, Program};
+use crate::program::{LaneId, OpId, Program};
 use crate::ret::Ret;
 use crate::timeline::Timeline;
 
@@ -59,7 +59,7 @@ impl History {
 
     /// Drawn with one column a lane.
     pub fn timeline(&self, program: &Program) -> String {
-        let mut timeline = Timeline::new(program);
+        let mut timeline = Timeline::of_threads(program);
         for event in &self.events {
             timeline.event(*event);
         }
@@ -69,16 +69,10 @@ impl History {
 
 impl Program {
     /// The text of what an event shows.
-    pub(crate) fn seen_text(&self, lane: LaneId, seen: Seen) -> String {
-        let lane: FiberId = self.lane_fiber(lane);
-        let text = |op: OpId| {
-            let owner = self.owner(op);
-            let op = self.op_text(op);
-            if owner == lane { op } else { format!("  {}: {op}", self.name(owner)) }
-        };
+    pub(crate) fn seen_text(&self, seen: Seen) -> String {
         match seen {
-            Seen::Call(op) => format!("{} ..", text(op)),
-            Seen::Return(op, ret) => format!("{} = {}", text(op), self.ret_text(ret)),
+            Seen::Call(op) => format!("{} ..", self.op_text(op)),
+            Seen::Return(op, ret) => format!("{} = {}", self.op_text(op), self.ret_text(ret)),
         }
     }
 

@@ -36,11 +36,11 @@ impl fmt::Display for Mismatch {
         writeln!(f, "{}", history.timeline(program))?;
         match history.events.get(*explained) {
             Some(event) => {
-                let seen = program.seen_text(event.lane, event.seen);
-                writeln!(f, "event {} cannot be: thread {} saw `{}`", explained + 1, event.lane.0, seen.trim())?;
+                let seen = program.seen_text(event.seen);
+                writeln!(f, "event {} cannot be: thread {} saw `{seen}`", explained + 1, event.lane.0)?;
                 for seen in allowed {
-                    let seen = program.seen_text(event.lane, *seen);
-                    writeln!(f, "    the spec allows `{}`", seen.trim())?;
+                    let seen = program.seen_text(*seen);
+                    writeln!(f, "    the spec allows `{seen}`")?;
                 }
                 if allowed.is_empty() {
                     writeln!(f, "    the spec allows nothing here")?;

@@ -12,6 +12,8 @@ mod builder;
 mod clause;
 mod edit;
 mod enumerate;
+#[cfg(feature = "check")]
+pub mod explore;
 mod fault;
 mod generate;
 mod grammar;
@@ -31,10 +33,14 @@ mod state;
 mod text;
 mod timeline;
 mod trace;
+mod transcript;
 #[cfg(feature = "arbitrary")]
 mod with_arbitrary;
 #[cfg(feature = "proptest")]
 mod with_proptest;
+
+#[cfg(feature = "check")]
+pub mod spec;
 
 pub use builder::{Begin, Builder, Invalid};
 pub use clause::{Clause, Kind as ClauseKind};
@@ -53,6 +59,7 @@ pub use ret::{Name, Outcome, Refusal, Ret};
 pub use state::{Phase, State};
 pub use timeline::Timeline;
 pub use trace::{Coverage, Trace, Waker};
+pub use transcript::transcript;
 #[cfg(feature = "proptest")]
 pub use with_proptest::{Programs, programs};
 

@@ -323,6 +323,9 @@ impl Machine<'_> {
             return self.deliver(fiber);
         }
         self.mark_deferral(fiber);
+        if self.broken(Fault::ShieldedTaskSpins) && self.state.fiber(fiber).requests > 0 {
+            self.wake(self.lane_state().waker);
+        }
         let shielded = self.state.fiber(fiber).open > 0;
         self.call_mut().ret = Ret::Flag(shielded);
         self.go(Stage::Park)
@@ -360,13 +363,15 @@ impl Machine<'_> {
     }
 
     fn begin_end(&mut self, fiber: FiberId, outcome: Outcome) -> Micro {
+        let runs_on = self.broken(Fault::BodyRunsOn) && outcome != Outcome::Value;
+        let done = self.broken(Fault::DoneBeforeDrop);
         let it = self.it(fiber);
-        it.phase = Phase::Ending;
+        it.phase = if done { Phase::Done } else { Phase::Ending };
         it.outcome = Some(outcome);
         self.call_mut().ret = Ret::Ready(outcome);
         self.mark(Clause::Scp1);
         self.mark(Clause::Scp6);
-        self.go(Stage::End)
+        self.go(if runs_on { Stage::Body } else { Stage::End })
     }
 
     /// A panic goes through the body: its locals are dropped in the poll, the destructor is not run yet.
@@ -395,6 +400,7 @@ impl Machine<'_> {
 
     fn begin_drop(&mut self, fiber: FiberId) -> Micro {
         let is_scope = self.kind(fiber).is_scope();
+        let forgotten = self.broken(Fault::TornIsForgotten);
         let it = self.it(fiber);
         let held = it.outer.take();
         let (phase, shielded) = (it.phase, it.open > 0);
@@ -402,7 +408,7 @@ impl Machine<'_> {
             Phase::Live => {
                 it.phase = Phase::Ending;
                 it.outcome = Some(Outcome::Dropped);
-                it.torn = is_scope && shielded;
+                it.torn = is_scope && shielded && !forgotten;
                 self.mark(Clause::Scp9);
                 self.mark_if(is_scope && shielded, Clause::Scp10);
             }
@@ -471,9 +477,10 @@ impl Machine<'_> {
         let is_drop = call.ret == Ret::Unit;
         let panicking = self.lane_state().panicking;
         let enclosing = self.enclosing_scope();
+        let keeps_waker = self.broken(Fault::EndKeepsWaker);
         let it = self.it(fiber);
         it.phase = Phase::Done;
-        it.waker = Code::NONE;
+        it.waker = if keeps_waker { it.waker } else { Code::NONE };
         it.timer = Timer::Idle;
         it.started = false;
         let (left_behind, guard) = (it.open > 0, it.guard);

@@ -68,6 +68,13 @@ impl<'p> Model<'p> {
         None
     }
 
+    /// At its end a lane drops what it still holds, which nobody calls for.
+    pub(crate) fn step_if_over(&self, state: &mut State, lane: LaneId, trace: &mut Trace) {
+        if self.next_op(state, lane).is_none() {
+            self.step(state, lane, trace);
+        }
+    }
+
     /// Whether the lane has done its last operation and holds nothing.
     pub fn is_over(&self, state: &State, lane: LaneId) -> bool {
         let it = state.lane_fiber_state(lane);

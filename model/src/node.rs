@@ -157,6 +157,7 @@ impl Machine<'_> {
     pub(crate) fn release(&mut self, lock: LockId) {
         let newest_first = self.broken(Fault::NewestWaiterFirst);
         let silent = self.broken(Fault::HandOverDoesNotWake);
+        let no_hand_over = self.broken(Fault::ReleaseDoesNotHandOver);
         let it = &mut self.state.locks[lock.index()];
         it.depth -= 1;
         let last = it.depth == 0;
@@ -170,6 +171,10 @@ impl Machine<'_> {
             return;
         }
         let queued = it.queue.len();
+        if no_hand_over {
+            let waker = self.state.nodes[it.queue[0].index()].waker;
+            return self.wake(waker);
+        }
         let next = it.queue.remove(if newest_first { queued - 1 } else { 0 });
         it.depth = 1;
         let node = &mut self.state.nodes[next.index()];
@@ -249,12 +254,14 @@ impl Machine<'_> {
             }
         }
         let linked = std::mem::take(&mut self.state.waiters[waiter.index()]);
-        let count = if self.broken(Fault::NotifyWakesOne) { linked.len().min(1) } else { linked.len() };
+        let count = if self.broken(Fault::NotifyReachesOne) { linked.len().min(1) } else { linked.len() };
         for node in linked.iter().take(count) {
             let it = &mut self.state.nodes[node.index()];
             it.stage = NodeStage::Granted;
             let waker = std::mem::take(&mut it.waker);
-            self.wake(waker);
+            if !self.broken(Fault::NotifyDoesNotWake) {
+                self.wake(waker);
+            }
         }
         for node in linked.iter().skip(count) {
             self.state.waiters[waiter.index()].push(*node);
@@ -291,7 +298,9 @@ impl Machine<'_> {
         for index in 0..self.program.nodes.len() {
             if self.program.nodes[index] == Make::Join(task) {
                 let waker = std::mem::replace(&mut self.state.nodes[index].waker, Code::NONE);
-                self.wake(waker);
+                if !self.broken(Fault::EndDoesNotWakeJoiner) {
+                    self.wake(waker);
+                }
             }
         }
     }

@@ -1,6 +1,7 @@
 //! What each operation does.
 
 use crate::clause::Clause;
+use crate::fault::Fault;
 use crate::machine::{Machine, Micro};
 use crate::node::Asked;
 use crate::program::{FiberId, Kind, Make, Op, OpId};
@@ -135,7 +136,9 @@ impl Machine<'_> {
                 };
                 if matches!(it.phase, Phase::Unborn | Phase::Live) && it.timer != Timer::Spent {
                     it.timer = Timer::Passed;
-                    self.wake(armed);
+                    if !self.broken(Fault::DeadlineDoesNotWake) {
+                        self.wake(armed);
+                    }
                 }
                 Exec::Return(Ret::Unit)
             }
@@ -206,7 +209,9 @@ impl Machine<'_> {
             }
             Some(true) => {
                 self.mark(Clause::Chk2);
-                self.wake(self.lane_state().waker);
+                if !self.broken(Fault::CheckpointDoesNotWake) {
+                    self.wake(self.lane_state().waker);
+                }
                 self.it(owner).at = At::Waiting;
                 Exec::Pending
             }

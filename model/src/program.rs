@@ -16,7 +16,7 @@ use crate::ret::Name;
 /// Fibers of a program, lanes not counted.
 pub const MAX_FIBERS: usize = 12;
 /// Lanes of a program.
-pub const MAX_LANES: usize = 8;
+pub const MAX_LANES: usize = 12;
 /// Locks of each sort.
 pub const MAX_LOCKS_OF_A_SORT: usize = 2;
 /// Locks of both sorts.

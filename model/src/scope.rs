@@ -139,8 +139,9 @@ impl Machine<'_> {
     /// SHD-4 to SHD-9: a guard of the scope is dropped by this lane, or what stands for one.
     pub(crate) fn close_shield(&mut self, scope: FiberId) {
         let here = self.is_polled_here(scope);
+        let two = !here && self.broken(Fault::CloseElsewhereClosesTwo);
         let it = self.it(scope);
-        it.open -= 1;
+        it.open = it.open.saturating_sub(if two { 2 } else { 1 });
         let (phase, last, requested) = (it.phase, it.open == 0, it.requests > 0);
         self.mark(Clause::Shd4);
         if phase == Phase::Done {

@@ -38,6 +38,16 @@ impl Coverage {
         self.0[1] |= other.0[1];
     }
 
+    /// As bits.
+    pub fn words(self) -> [u64; 2] {
+        self.0
+    }
+
+    /// From bits.
+    pub fn from_words(words: [u64; 2]) -> Self {
+        Self(words)
+    }
+
     /// The clauses, in the order of SPEC.md.
     pub fn iter(&self) -> impl Iterator<Item = Clause> + '_ {
         Clause::ALL.iter().copied().filter(|clause| self.contains(*clause))

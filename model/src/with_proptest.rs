@@ -23,8 +23,8 @@ pub fn programs(shape: Shape) -> Programs {
 pub struct Tree {
     current: Program,
     before: Option<Program>,
-    /// The smaller programs of `current` that were not tried yet, from the back.
-    candidates: Vec<Program>,
+    /// The smaller programs of `current` that were not tried yet, from the back. None before the first is wanted.
+    candidates: Option<Vec<Program>>,
 }
 
 impl Strategy for Programs {
@@ -44,7 +44,15 @@ fn rand_seed(runner: &mut TestRunner) -> u64 {
 
 impl Tree {
     fn new(program: Program) -> Self {
-        Self { candidates: candidates(&program), current: program, before: None }
+        Self { candidates: None, current: program, before: None }
+    }
+
+    /// On to the next smaller program, if there is one.
+    fn try_next(&mut self) -> bool {
+        let candidates = self.candidates.get_or_insert_with(|| candidates(&self.current));
+        let Some(next) = candidates.pop() else { return false };
+        self.before = Some(std::mem::replace(&mut self.current, next));
+        true
     }
 }
 
@@ -64,19 +72,15 @@ impl ValueTree for Tree {
     /// Tries the next smaller program. What failed is kept, with new candidates of its own.
     fn simplify(&mut self) -> bool {
         if self.before.take().is_some() {
-            self.candidates = candidates(&self.current);
+            self.candidates = None;
         }
-        let Some(next) = self.candidates.pop() else { return false };
-        self.before = Some(std::mem::replace(&mut self.current, next));
-        true
+        self.try_next()
     }
 
     /// The smaller program did not fail: back to the one before, and on to its next candidate.
     fn complicate(&mut self) -> bool {
         let Some(before) = self.before.take() else { return false };
         self.current = before;
-        let Some(next) = self.candidates.pop() else { return false };
-        self.before = Some(std::mem::replace(&mut self.current, next));
-        true
+        self.try_next()
     }
 }
