@@ -35,41 +35,53 @@ impl Crowd {
 #[derive(Debug)]
 pub(crate) struct Sleeper {
     crowd: Arc<Crowd>,
-    /// Woken since it slept last. Changed under the mutex of the crowd.
-    woken: Mutex<bool>,
+    /// Changed under the mutex of the crowd.
+    rest: Mutex<Rest>,
+}
+
+#[derive(Debug, Default)]
+struct Rest {
+    /// Woken since it slept last.
+    woken: bool,
+    /// It lies down, and counts among those asleep until somebody rouses it: a sleeper who has been roused is awake, even
+    /// if the machine has not let it run yet.
+    asleep: bool,
 }
 
 impl Sleeper {
-    fn woken(&self) -> MutexGuard<'_, bool> {
-        self.woken.lock().unwrap_or_else(PoisonError::into_inner)
+    fn rest(&self) -> MutexGuard<'_, Rest> {
+        self.rest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn rouse(&self) {
-        let state = self.crowd.lock();
-        *self.woken() = true;
-        self.crowd.changed.notify_all();
-        drop(state);
+        let mut state = self.crowd.lock();
+        let mut rest = self.rest();
+        rest.woken = true;
+        if std::mem::take(&mut rest.asleep) {
+            state.asleep -= 1;
+            self.crowd.changed.notify_all();
+        }
     }
 
     /// Until it is woken; false when nobody is left who could.
     fn sleep(&self) -> bool {
         let mut state = self.crowd.lock();
+        if std::mem::take(&mut self.rest().woken) {
+            return true;
+        }
+        self.rest().asleep = true;
         state.asleep += 1;
         self.crowd.changed.notify_all();
-        let woken = loop {
-            if std::mem::take(&mut *self.woken()) {
-                break true;
+        loop {
+            if std::mem::take(&mut self.rest().woken) {
+                return true;
             }
+            // Those who give up stay asleep, so that the others do too.
             if state.asleep >= state.lanes {
-                break false;
+                return false;
             }
             state = self.crowd.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-        };
-        // Those who give up stay asleep, so that the others do too.
-        if woken {
-            state.asleep -= 1;
         }
-        woken
     }
 }
 
@@ -82,7 +94,7 @@ pub fn run(program: &Arc<Program>) -> History {
     for lane in program.lanes() {
         for op in program.lane(lane) {
             if let Op::Run(fiber, version) = program.op(op) {
-                world.signal(fiber, version).arm(Sleeper { crowd: crowd.clone(), woken: Mutex::new(false) });
+                world.signal(fiber, version).arm(Sleeper { crowd: crowd.clone(), rest: Mutex::default() });
             }
         }
     }
