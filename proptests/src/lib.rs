@@ -1,6 +1,7 @@
 //! The implementation beside its executable spec.
 //!
 //! [`driver`] runs a program of the model on the real thing. [`lockstep`] compares the two after every step.
+//! [`inputs`] are the programs that the fuzzers make of bytes.
 
 // The driver names the implementation and its primitives by these two names only, so that the same files also compile
 // over a checker's copy.
@@ -10,6 +11,7 @@ mod subject {
 mod subject_sync;
 
 pub mod driver;
+pub mod inputs;
 pub mod lockstep;
 mod quiet;
 pub mod threads;
