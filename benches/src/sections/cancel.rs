@@ -87,7 +87,7 @@ fn queued(plan: &Plan) -> Outcome {
             Side::timed("tokio::sync::Mutex", |times| dropping(times, queued, || theirs.lock())),
         ];
         let [lock, mutex] = in_turns(plan, &format!("{queued} queued"), sides);
-        curve.points.push(Point { size: queued, ours: lock.median(), theirs: mutex.median() });
+        curve.points.push(Point { size: queued, ours: lock.undisturbed(), theirs: mutex.undisturbed() });
     }
     Outcome { lines: curve.lines(), curves: vec![curve] }
 }

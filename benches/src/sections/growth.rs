@@ -131,9 +131,9 @@ fn tasks(plan: &Plan) -> Outcome {
             }),
         ];
         let [open, ours, theirs, shielded, cancelled, aborted] = in_turns(plan, &format!("{size} tasks"), sides);
-        shield.points.push(Point { size, ours: open.median(), theirs: shielded.median() });
-        spawn.points.push(Point { size, ours: ours.median(), theirs: theirs.median() });
-        cancel.points.push(Point { size, ours: cancelled.median(), theirs: aborted.median() });
+        shield.points.push(Point { size, ours: open.undisturbed(), theirs: shielded.undisturbed() });
+        spawn.points.push(Point { size, ours: ours.undisturbed(), theirs: theirs.undisturbed() });
+        cancel.points.push(Point { size, ours: cancelled.undisturbed(), theirs: aborted.undisturbed() });
         plan.say(format!("{size} tasks: taking down"));
     }
     let mut lines = shield.lines();
@@ -170,8 +170,8 @@ fn waiters(plan: &Plan) -> Outcome {
             Side::timed("Notify", |times| super::waiter::theirs(size, times)),
         ];
         let [ours, theirs, waiter, notify] = in_turns(plan, &format!("{size} waiting"), sides);
-        handing.points.push(Point { size, ours: ours.median(), theirs: theirs.median() });
-        notifying.points.push(Point { size, ours: waiter.median(), theirs: notify.median() });
+        handing.points.push(Point { size, ours: ours.undisturbed(), theirs: theirs.undisturbed() });
+        notifying.points.push(Point { size, ours: waiter.undisturbed(), theirs: notify.undisturbed() });
     }
     let mut lines = handing.lines();
     lines.extend(notifying.lines());
