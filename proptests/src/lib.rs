@@ -11,6 +11,7 @@ mod subject {
 mod subject_sync;
 
 pub mod driver;
+pub mod exhaustive;
 pub mod inputs;
 pub mod lockstep;
 mod quiet;

@@ -53,11 +53,7 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "the implementation differs from the model in this program:\n\n{}", self.program)?;
-        if self.program.lanes().len() > 1 {
-            let lanes: Vec<_> = self.schedule.iter().map(|lane| lane.0.to_string()).collect();
-            writeln!(f, "// schedule: {}\n", lanes.join(" "))?;
-        }
+        writeln!(f, "the implementation differs from the model in this program:\n\n{}", self.text())?;
         writeln!(f, "as the model has it:\n\n{}\nin the last step", self.timeline())?;
         for Difference { what, expected, actual } in &self.differences {
             writeln!(f, "    {what}\n        expected {expected}\n        actual   {actual}")?;

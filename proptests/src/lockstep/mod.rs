@@ -6,15 +6,17 @@
 
 mod compare;
 mod failure;
+pub mod replay;
 
 use std::sync::Arc;
 
-use shieldable_model::{Choices, Coverage, LaneId, Model, OpId, Program, Ret, State, Trace};
+use shieldable_model::{Choices, Coverage, LaneId, MAX_LANES, Model, OpId, Program, Ret, State, Trace};
 
 use crate::driver::{Lane, World};
 use crate::quiet;
 
 pub use failure::Failure;
+use replay::Schedule;
 
 /// Runs programs on both sides. Kept between programs, so that little is allocated.
 pub struct Lockstep {
@@ -82,6 +84,16 @@ impl Lockstep {
         self.run_watched(program, schedule, |_, _| ())
     }
 
+    /// As [`run`](Self::run), in a stored order.
+    ///
+    /// # Errors
+    ///
+    /// The first difference.
+    pub fn run_scheduled(&mut self, program: &Arc<Program>, schedule: &Schedule) -> Result<(), Box<Failure>> {
+        let mut lanes = schedule.0.iter().map(|lane| LaneId(*lane));
+        self.run_steps(program, |enabled| lanes.find(|lane| enabled.contains(lane)), |_, _| ())
+    }
+
     /// As [`run`](Self::run), and shows each step.
     ///
     /// # Errors
@@ -91,6 +103,16 @@ impl Lockstep {
         &mut self,
         program: &Arc<Program>,
         schedule: &mut impl Choices,
+        watch: impl FnMut(&Program, Step<'_>),
+    ) -> Result<(), Box<Failure>> {
+        self.run_steps(program, |enabled| Some(enabled[schedule.pick(enabled.len())]), watch)
+    }
+
+    /// `choose` is asked only where there are several lanes; without an answer the first of them goes on.
+    fn run_steps(
+        &mut self,
+        program: &Arc<Program>,
+        mut choose: impl FnMut(&[LaneId]) -> Option<LaneId>,
         mut watch: impl FnMut(&Program, Step<'_>),
     ) -> Result<(), Box<Failure>> {
         let model = Model::new(program);
@@ -107,7 +129,7 @@ impl Lockstep {
         self.programs += 1;
 
         quiet::during(|| {
-            while let Some(lane) = self.choose(&model, &state, schedule) {
+            while let Some(lane) = next_lane(&model, &state, &mut choose) {
                 self.schedule.push(lane);
                 self.trace.clear();
                 world.log(lane).clear();
@@ -140,17 +162,22 @@ impl Lockstep {
         Ok(())
     }
 
-    /// A lane that may go on; no choice is made where there is none.
-    fn choose(&self, model: &Model<'_>, state: &State, schedule: &mut impl Choices) -> Option<LaneId> {
-        let enabled = || model.program().lanes().filter(|lane| model.is_enabled(state, *lane));
-        match enabled().count() {
-            0 => None,
-            1 => enabled().next(),
-            n => enabled().nth(schedule.pick(n)),
-        }
-    }
-
     fn failure(&self, program: &Arc<Program>, differences: Vec<compare::Difference>) -> Box<Failure> {
         Box::new(Failure::new(program.clone(), self.schedule.clone(), differences))
+    }
+}
+
+/// A lane that may go on.
+fn next_lane(model: &Model<'_>, state: &State, choose: &mut impl FnMut(&[LaneId]) -> Option<LaneId>) -> Option<LaneId> {
+    let mut enabled = [LaneId(0); MAX_LANES];
+    let mut count = 0;
+    for lane in model.program().lanes().filter(|lane| model.is_enabled(state, *lane)) {
+        enabled[count] = lane;
+        count += 1;
+    }
+    match &enabled[..count] {
+        [] => None,
+        [lane] => Some(*lane),
+        several => choose(several).or(Some(several[0])),
     }
 }

@@ -1,0 +1,132 @@
+//! All programs of a family, in all schedules up to a length, without randomness.
+//!
+//! A family is a text with holes, which are the bodies, and the operations that the outside may do. Every filling of the
+//! holes is run with every sequence of that many outside operations: in lockstep there is one lane, so the sequences are the
+//! schedules. Shorter ones are their beginnings.
+
+use std::sync::Arc;
+
+use shieldable_model::{Begin, Builder, Coverage, FiberId, Kind, LaneId, Op, Program, Seed};
+
+use crate::lockstep::{Failure, Lockstep};
+
+/// Programs that have something in common.
+#[derive(Clone, Copy, Debug)]
+pub struct Family<'a> {
+    /// Fibers, with holes: names in angle brackets.
+    pub bodies: &'a str,
+    /// What each hole is filled with.
+    pub holes: &'a [(&'a str, &'a [&'a str])],
+    /// What may be done outside.
+    pub outside: &'a [&'a str],
+    /// How often.
+    pub length: u32,
+}
+
+/// What was run.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Extent {
+    /// Different bodies.
+    pub bodies: u64,
+    /// Bodies and schedules.
+    pub programs: u64,
+    /// Operations from outside.
+    pub steps: u64,
+    /// Operations altogether.
+    pub operations: u64,
+    /// The clauses that decided something.
+    pub coverage: Coverage,
+}
+
+impl Family<'_> {
+    /// Runs all of them.
+    ///
+    /// # Errors
+    ///
+    /// The first difference.
+    pub fn run(&self) -> Result<Extent, Box<Failure>> {
+        let mut lockstep = Lockstep::new();
+        let mut bodies = 0;
+        self.for_each_filling(self.bodies, &mut |text| {
+            bodies += 1;
+            self.run_schedules(&mut lockstep, text)
+        })?;
+        Ok(Extent {
+            bodies,
+            programs: lockstep.programs(),
+            steps: lockstep.steps(),
+            operations: lockstep.operations(),
+            coverage: lockstep.coverage(),
+        })
+    }
+
+    fn for_each_filling(
+        &self,
+        text: &str,
+        found: &mut impl FnMut(&str) -> Result<(), Box<Failure>>,
+    ) -> Result<(), Box<Failure>> {
+        let hole = text.split_once('<').and_then(|(before, rest)| {
+            let (name, after) = rest.split_once('>')?;
+            Some((before, name, after))
+        });
+        let Some((before, name, after)) = hole else { return found(text) };
+        let (_, fillings) = self.holes.iter().find(|hole| hole.0 == name).expect("every hole can be filled");
+        for filling in *fillings {
+            self.for_each_filling(&format!("{before}{filling}{after}"), found)?;
+        }
+        Ok(())
+    }
+
+    fn run_schedules(&self, lockstep: &mut Lockstep, bodies: &str) -> Result<(), Box<Failure>> {
+        let text = format!("{bodies} thread {{ {} }}", self.outside.join(" "));
+        let template: Program = text.parse().unwrap_or_else(|error| panic!("{error} in {text}"));
+        let outside: Vec<Op> = template.lane(LaneId(0)).map(|op| template.op(op)).collect();
+        let length = self.length as usize;
+        let mut schedule = vec![0; length];
+        loop {
+            let program = Arc::new(with_lane(&template, schedule.iter().map(|at| outside[*at])));
+            lockstep.run(&program, &mut Seed(0))?;
+            let Some(at) = (0..length).rev().find(|at| schedule[*at] + 1 < outside.len()) else { return Ok(()) };
+            schedule[at] += 1;
+            schedule[at + 1..].fill(0);
+        }
+    }
+}
+
+/// The fibers of a program, and one lane.
+fn with_lane(template: &Program, lane: impl Iterator<Item = Op>) -> Program {
+    fn block(template: &Program, fiber: FiberId, builder: &mut Builder) {
+        let add = |op: Op, builder: &mut Builder| match op.creates() {
+            Some(inner) => {
+                let how = if matches!(op, Op::Let(_)) { Begin::Let } else { Begin::Await };
+                let it = template.fiber(inner);
+                builder.begin_inline(how, it.kind, it.number);
+                block(template, inner, builder);
+                builder.end();
+            }
+            None => builder.op(op),
+        };
+        for op in template.body(fiber) {
+            add(template.op(op), builder);
+        }
+        if template.destructor(fiber).next().is_some() {
+            builder.begin_destructor();
+            for op in template.destructor(fiber) {
+                add(template.op(op), builder);
+            }
+        }
+    }
+
+    let mut builder = Builder::new();
+    for fiber in template.fibers().filter(|fiber| !template.fiber(*fiber).inline) {
+        let it = template.fiber(fiber);
+        debug_assert!(it.kind != Kind::Lane);
+        builder.begin(it.kind, it.number);
+        block(template, fiber, &mut builder);
+        builder.end();
+    }
+    builder.begin_lane();
+    lane.for_each(|op| builder.op(op));
+    builder.end();
+    builder.finish().expect("what was a program with one lane is one with another")
+}
