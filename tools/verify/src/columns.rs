@@ -1,0 +1,71 @@
+//! The checkers that bugs are tried against, as data: `columns.toml`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+
+/// One checker.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Column {
+    pub id: String,
+    pub title: String,
+    /// Whether it goes through all cases up to a bound, rather than examples or samples.
+    #[serde(default)]
+    pub systematic: bool,
+    pub kind: Kind,
+    /// A file that is there if the checker is.
+    pub needs: String,
+    /// What follows `cargo`; builds and does not run.
+    pub build: Vec<String>,
+    /// Whether `build` may be narrowed to some test files by `--test NAME`.
+    #[serde(default)]
+    pub narrow: bool,
+    /// What the checker itself is made of; a change makes its results out of date.
+    pub sources: Vec<String>,
+    /// Given to each executable.
+    #[serde(default)]
+    pub arguments: Vec<String>,
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+    /// Seconds after which one executable that has not ended is taken to hang.
+    #[serde(default = "patience")]
+    pub patience: u64,
+    /// What stands before the number of executions or cases in the output of a failure.
+    #[serde(default)]
+    pub count_after: Vec<String>,
+    pub unit: String,
+    /// Where to begin, by the file that the bug is in: test files, or parts of names of models.
+    #[serde(default)]
+    pub near: BTreeMap<String, Vec<String>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// Executables of libtest.
+    Tests,
+    /// One executable that runs a model by `--model NAME`, each in a process of its own.
+    Models,
+    /// Programs that end by themselves.
+    Programs,
+}
+
+fn patience() -> u64 {
+    30
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Page {
+    column: Vec<Column>,
+}
+
+pub fn read(file: &Path) -> Result<Vec<Column>> {
+    let text = fs::read_to_string(file)?;
+    let page: Page = toml::from_str(&text).with_context(|| format!("in {}", file.display()))?;
+    Ok(page.column)
+}

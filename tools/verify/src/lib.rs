@@ -1,0 +1,33 @@
+//! What `cargo verify` is made of.
+//!
+//! * [`catalogue`], [`sites`]: the seeded bugs, and where the sources could be wrong.
+//! * [`columns`], [`tree`], [`cell`], [`results`], [`matrix`]: the checkers, and each bug against each of them.
+//! * [`ladder`], [`parts`]: every check in order, and what came of it.
+//! * [`markdown`], [`report`]: the tables for people.
+//! * [`process`], [`interrupt`]: child processes that can be stopped.
+
+pub mod catalogue;
+pub mod cell;
+pub mod columns;
+pub mod interrupt;
+pub mod ladder;
+pub mod markdown;
+pub mod matrix;
+pub mod parts;
+pub mod process;
+pub mod report;
+pub mod results;
+pub mod sites;
+pub mod tree;
+
+use std::path::{Path, PathBuf};
+
+/// The root of the repository.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap_or_else(|_| PathBuf::from("."))
+}
+
+/// The folder of this tool.
+pub fn home() -> PathBuf {
+    root().join("tools/verify")
+}

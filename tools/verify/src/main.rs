@@ -1,0 +1,152 @@
+//! `cargo verify`: every check of the crate in one command, and what the checks are worth.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use clap::{ArgGroup, Parser};
+use shieldable_verify::matrix::{self, Plan};
+use shieldable_verify::{interrupt, ladder, markdown, parts, report, root};
+
+/// Runs the whole ladder of checks, from the exploration of the spec to the seeded bugs, and ends with one table.
+///
+/// Exit status: 0 if everything that ran was green, 1 if a check failed, 2 for a wrong command line, 130 if interrupted.
+#[derive(Debug, Parser)]
+#[command(name = "cargo verify", bin_name = "cargo verify", version, max_term_width = 110)]
+#[command(group = ArgGroup::new("level").args(["quick", "deep"]))]
+#[command(group = ArgGroup::new("job").args(["matrix", "report", "merge", "list"]))]
+struct Arguments {
+    /// A few minutes: smaller bounds, fewer cases
+    #[arg(long)]
+    quick: bool,
+    /// Hours: the largest bounds, campaigns, sanitizers
+    #[arg(long)]
+    deep: bool,
+    /// Only these rungs of the ladder (see --list)
+    #[arg(long, value_name = "NAME", num_args = 1..)]
+    only: Vec<String>,
+    /// The K-th of N machines: runs its share of the ladder
+    #[arg(long, value_name = "K/N", value_parser = ladder::Share::parse)]
+    part: Option<ladder::Share>,
+    /// Lists the rungs and what they take
+    #[arg(long)]
+    list: bool,
+
+    /// Each seeded bug against each checker, as far as not known yet; writes docs/kill-matrix.md
+    #[arg(long)]
+    matrix: bool,
+    /// Only these checkers
+    #[arg(long, value_name = "ID", num_args = 1.., requires = "matrix")]
+    checkers: Vec<String>,
+    /// Only bugs with one of these in their id
+    #[arg(long, value_name = "TEXT", num_args = 1.., requires = "matrix")]
+    bugs: Vec<String>,
+    /// Seconds for the checks of one cell, building aside
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    budget: u64,
+    /// Begins no cell after so many minutes
+    #[arg(long, value_name = "MINUTES", requires = "matrix")]
+    minutes: Option<f64>,
+    /// Cells at a time, of different checkers
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    jobs: usize,
+    /// Runs a fixed choice of N known kills again; fails if one of them is none any more
+    #[arg(long, value_name = "N", requires = "matrix")]
+    sample: Option<usize>,
+    /// Takes cells up again that were not finished in their time
+    #[arg(long, requires = "matrix")]
+    unfinished: bool,
+    /// Runs cells again that are known
+    #[arg(long, requires = "matrix")]
+    again: bool,
+    /// Tries the sources of this commit instead of the working tree
+    #[arg(long, value_name = "REVISION", requires = "matrix")]
+    commit: Option<String>,
+    /// Where the private copies of the sources are
+    #[arg(long, value_name = "FOLDER")]
+    work: Option<PathBuf>,
+
+    /// Writes target/verify/report.html and docs/kill-matrix.md from what is known, and runs nothing
+    #[arg(long)]
+    report: bool,
+    /// Puts the parts of several machines together into one report
+    #[arg(long, value_name = "FOLDER", num_args = 1..)]
+    merge: Vec<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match interrupt::listen().and_then(|()| run(&arguments)) {
+        Ok(_) if interrupt::happened() => ExitCode::from(130),
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("cargo verify: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<bool> {
+    let level = match (arguments.quick, arguments.deep) {
+        (true, _) => ladder::Level::Quick,
+        (_, true) => ladder::Level::Deep,
+        _ => ladder::Level::Usual,
+    };
+    if arguments.matrix {
+        return run_matrix(arguments);
+    }
+    if arguments.list {
+        return ladder::list(level).map(|()| true);
+    }
+    if !arguments.merge.is_empty() {
+        parts::merge(&arguments.merge)?;
+    }
+    if arguments.report || !arguments.merge.is_empty() {
+        markdown::write()?;
+        return report::write();
+    }
+    let green = ladder::run(level, &arguments.only, arguments.part)?;
+    report::write()?;
+    Ok(green)
+}
+
+fn run_matrix(arguments: &Arguments) -> Result<bool> {
+    if arguments.budget == 0 || arguments.minutes.is_some_and(|minutes| !(0.0..1e6).contains(&minutes)) {
+        bail!("the time must be more than nothing");
+    }
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    let plan = Plan {
+        results: root().join("docs/kill-matrix.json"),
+        work: arguments.work.clone().unwrap_or_else(|| target.join("verify/mutants")),
+        commit: arguments.commit.clone(),
+        columns: arguments.checkers.clone(),
+        bugs: arguments.bugs.clone(),
+        budget: Duration::from_secs(arguments.budget),
+        time: arguments.minutes.map(|minutes| Duration::from_secs_f64(minutes * 60.0)),
+        jobs: arguments.jobs,
+        unfinished: arguments.unfinished,
+        again: arguments.again,
+        sample: arguments.sample,
+    };
+    let summary = matrix::run(&plan)?;
+    for wrong in &summary.wrong {
+        println!("WRONG: {wrong}");
+    }
+    for survivor in &summary.survived {
+        println!("survived: {survivor}");
+    }
+    println!(
+        "{} cells: {} killed, {} survived, {} not finished in their time, {} not run",
+        summary.cells,
+        summary.killed,
+        summary.survived.len(),
+        summary.unfinished,
+        summary.left
+    );
+    if plan.sample.is_none() {
+        markdown::write()?;
+    }
+    Ok(summary.wrong.is_empty())
+}

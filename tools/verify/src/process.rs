@@ -1,0 +1,99 @@
+//! Child processes with a time limit, in a process group of their own so that all of it can be stopped.
+
+use std::fs::{self, File};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+
+use crate::interrupt;
+
+/// How a child ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    Success,
+    Failure,
+    /// It took longer than it may.
+    Timeout,
+    /// It was stopped because this process was asked to stop.
+    Interrupted,
+}
+
+#[derive(Clone, Debug)]
+pub struct Finished {
+    pub end: End,
+    /// What it printed, the errors after the output.
+    pub output: String,
+    pub errors: String,
+    pub time: Duration,
+}
+
+impl Finished {
+    pub fn all(&self) -> String {
+        format!("{}{}", self.output, self.errors)
+    }
+}
+
+/// Runs a child to its end, or to the limit. `scratch`: a folder for what it prints.
+pub fn run(command: &mut Command, limit: Duration, scratch: &Path) -> Result<Finished> {
+    run_watched(command, limit, scratch, |_| {})
+}
+
+/// As [`run`]; `look` is called now and then with what the child has printed last.
+pub fn run_watched(
+    command: &mut Command,
+    limit: Duration,
+    scratch: &Path,
+    mut look: impl FnMut(&str),
+) -> Result<Finished> {
+    fs::create_dir_all(scratch)?;
+    let (out, err) = (scratch.join("stdout"), scratch.join("stderr"));
+    let start = Instant::now();
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(File::create(&out)?)
+        .stderr(File::create(&err)?)
+        .process_group(0)
+        .spawn()
+        .with_context(|| format!("cannot start {}", command.get_program().to_string_lossy()))?;
+    let group = Pid::from_raw(i32::try_from(child.id())?);
+    let mut looked = Instant::now();
+    let end = loop {
+        if let Some(status) = child.try_wait()? {
+            break if status.success() { End::Success } else { End::Failure };
+        }
+        let stop = if interrupt::happened() {
+            Some(End::Interrupted)
+        } else if start.elapsed() > limit {
+            Some(End::Timeout)
+        } else {
+            None
+        };
+        if let Some(end) = stop {
+            // It may have ended in this moment.
+            let _ = killpg(group, Signal::SIGKILL);
+            child.wait()?;
+            break end;
+        }
+        if looked.elapsed() > Duration::from_millis(500) {
+            looked = Instant::now();
+            look(&last_line(&out, &err));
+        }
+        std::thread::sleep(Duration::from_millis(if start.elapsed().as_secs() < 2 { 5 } else { 50 }));
+    };
+    let read = |path: &Path| fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    Ok(Finished { end, output: read(&out)?, errors: read(&err)?, time: start.elapsed() })
+}
+
+fn last_line(out: &Path, err: &Path) -> String {
+    let tail = |path: &Path| {
+        let bytes = fs::read(path).unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(400)..]).into_owned();
+        text.lines().rev().find(|line| !line.trim().is_empty()).map(|line| line.trim().to_owned())
+    };
+    tail(out).or_else(|| tail(err)).unwrap_or_default()
+}
