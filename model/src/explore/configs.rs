@@ -157,6 +157,17 @@ configs! {
     "checkpoints" Step Quick 0 "
         task t0 { scope c0 { shielded { checkpoint }; checkpoint; cancel_pending; yield }; is_shielded }
         thread { run t0 } thread { cancel t0; uncancel t0; cancel t0 } thread { cancel c0 }"
+    "outside every scope" Poll Quick 0 "
+        plain p0 { enter; current; is_shielded; cancel_pending; checkpoint; try_lock r0; scope c0 { enter; is_shielded; yield }; shielded { } }
+        plain p1 { let lock r0; poll } task t0 { current; lock r0; is_shielded t0; cancelling t0; yield; put s0 }
+        thread { run p0; poll p0; drop p0 } thread { run p1 } thread { run t0 } thread { cancel t0; cancel c0 }
+        thread { take s0; is_shielded t0; was_torn t0; enter }"
+    "value against a passed deadline" Step Quick 1 "
+        task t0 { timeout d0 { enter; yield; checkpoint }; scope c0 { timeout d1 { enter; yield }; yield } }
+        thread { run t0 } thread { deadline d0; deadline d1 } thread { cancel c0; uncancel c0; cancelling c0; is_shielded t0 }"
+    "acquisition moved to the owner" Poll Quick 1 "
+        task t0 { let lock r0; poll; put s0; yield } task t1 { lock r0; yield; take s0; await; yield }
+        thread { run t0 } thread { run t1 } thread { cancel t0 } thread { cancel t1 } thread { drop s0 }"
     "joined across a shield" Poll Quick 1 "
         task t0 { let lock r0; poll; put s0; enter; scope c0 { join t1 }; exit; yield }
         task t1 { lock r0; timeout d0 { wait w0 }; take s0; panic } on_drop { try_lock r0 }

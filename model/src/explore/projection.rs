@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::clause::Clause;
-use crate::program::{LaneId, LockId, MAX_LOCKS, MAX_OPS, Make, OpId, Program};
-use crate::state::{FiberState, LockState, NodeStage, Phase, Stage, State};
+use crate::program::{FiberId, LaneId, LockId, MAX_LOCKS, MAX_OPS, Make, OpId, Program};
+use crate::state::{LockState, NodeStage, Phase, Stage, State};
 use crate::trace::Coverage;
 
 /// The named phases of a scope.
@@ -15,14 +15,18 @@ pub const SCOPE_PHASES: [&str; 7] = ["new", "polled", "suspended", "suspended, s
 /// The named phases of a lock.
 pub const LOCK_PHASES: [&str; 5] = ["free", "held", "held, awaited", "granted", "granted, awaited"];
 
-fn scope_phase(it: &FiberState) -> Option<usize> {
+fn scope_phase(state: &State, fiber: FiberId) -> Option<usize> {
+    let it = state.fiber(fiber);
+    // Until a drop has begun in earnest the phase is the one before.
+    let calls = || state.lanes.iter().flat_map(|lane| lane.calls.iter());
+    let busy = it.busy && !calls().any(|call| call.fiber == fiber && call.stage == Stage::Drop);
     Some(match it.phase {
         Phase::Unborn => return None,
-        Phase::Live if it.busy => 1,
+        Phase::Live if busy => 1,
         Phase::Live if !it.started => 0,
         Phase::Live if it.open > 0 => 3,
         Phase::Live => 2,
-        Phase::Ending if it.busy => 4,
+        Phase::Ending if busy => 4,
         Phase::Ending => 5,
         Phase::Done => 6,
     })
@@ -82,7 +86,7 @@ impl Collected {
     /// After a micro step of the lane.
     pub(crate) fn step(&self, program: &Program, before: &State, after: &State, lane: LaneId, marks: Coverage) {
         for fiber in program.fibers().filter(|fiber| program.kind(*fiber).is_scope()) {
-            let (from, to) = (scope_phase(before.fiber(fiber)), scope_phase(after.fiber(fiber)));
+            let (from, to) = (scope_phase(before, fiber), scope_phase(after, fiber));
             if let (Some(from), Some(to)) = (from, to) {
                 if from != to {
                     set(&self.scope_edges, 1 << (from * 8 + to));
