@@ -12,8 +12,15 @@
 mod checker;
 #[path = "models/common.rs"]
 mod common;
+#[path = "models/crowd.rs"]
+mod crowd;
+#[path = "../proptests/src/driver/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "the property tests use more of it")]
+mod driver;
 #[path = "models/drops.rs"]
 mod drops;
+#[path = "models/enumerated.rs"]
+mod enumerated;
 #[path = "models/executor.rs"]
 mod executor;
 #[path = "models/harness.rs"]
@@ -24,12 +31,16 @@ mod listing;
 mod locks;
 #[path = "models/nested.rs"]
 mod nested;
+#[path = "models/programs.rs"]
+mod programs;
 #[path = "models/reentrant.rs"]
 mod reentrant;
 #[path = "models/requests.rs"]
 mod requests;
 #[path = "models/shields.rs"]
 mod shields;
+#[path = "models/subject_sync.rs"]
+mod subject_sync;
 #[path = "models/timeline.rs"]
 mod timeline;
 #[path = "models/waiter.rs"]
@@ -48,6 +59,7 @@ fn main() -> std::process::ExitCode {
         locks::MODELS,
         reentrant::MODELS,
         waiter::MODELS,
+        enumerated::MODELS,
     ]
     .concat();
     harness::main("loom", &models, |_, _| unreachable!("loom explores all there is, and replays nothing"))

@@ -5,10 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ::loom::thread::{JoinHandle, Thread};
 
-use crate::harness::{Explored, Model};
+use shieldable_model::Order;
+
+use crate::harness::Explored;
 use crate::timeline;
 
-pub use ::loom::sync::atomic;
+pub use ::loom::sync::{MutexGuard, atomic};
 pub use ::loom::thread_local;
 
 /// A thread of the model, with a column of its own in the timeline.
@@ -90,21 +92,55 @@ impl Payload {
     }
 }
 
-/// Runs all executions of a model.
-pub fn explore(model: &Model) -> Explored {
+/// A mutex of the model's own.
+#[derive(Debug, Default)]
+pub struct Mutex<T>(::loom::sync::Mutex<T>);
+
+impl<T> Mutex<T> {
+    pub fn lock(&self) -> ::loom::sync::MutexGuard<'_, T> {
+        self.0.lock().expect("nothing panics under it")
+    }
+}
+
+/// Runs the body on a stack that is larger than loom's.
+pub fn on_a_large_stack<R: Send + 'static>(body: impl FnOnce() -> R + Send + 'static) -> R {
+    let thread = ::loom::thread::Builder::new().stack_size(STACK).spawn(body).expect("a thread of the model");
+    thread.join().expect("it does not panic")
+}
+
+/// As [`spawn`], for lanes of programs.
+pub fn spawn_lane<R: Send + 'static>(body: impl FnOnce() -> R + Send + 'static) -> JoinHandle<R> {
+    ::loom::thread::Builder::new().stack_size(STACK).spawn(body).expect("a thread of the model")
+}
+
+/// In words.
+const STACK: usize = 8 * 1024;
+
+/// What a history says about the order of different lanes: nothing, since a load need not see what was done before it.
+pub const ORDER: Order = Order::PerLane;
+
+/// Runs all executions.
+pub fn explore(bound: Option<usize>, run: impl Fn() + Send + Sync + 'static) -> Explored {
+    explore_up_to(usize::MAX, bound, run).0
+}
+
+/// Runs all executions, or so many; true if these were all.
+pub fn explore_up_to(most: usize, bound: Option<usize>, run: impl Fn() + Send + Sync + 'static) -> (Explored, bool) {
     let executions = std::sync::Arc::new(AtomicU64::new(0));
     let mut builder = ::loom::model::Builder::new();
-    builder.preemption_bound = model.bound;
+    builder.preemption_bound = bound;
     builder.max_branches = 50_000;
-    let (count, run) = (executions.clone(), model.run);
+    (builder.checkpoint_interval, builder.max_permutations) = (most, Some(most));
+    let count = executions.clone();
     builder.check(move || {
         count.fetch_add(1, Ordering::Relaxed);
         timeline::begin();
         run();
     });
-    let extent = match model.bound {
+    let extent = match bound {
         None => "complete".to_owned(),
         Some(bound) => format!("complete to {bound} preemptions"),
     };
-    Explored { executions: executions.load(Ordering::Relaxed), extent }
+    let executions = executions.load(Ordering::Relaxed);
+    (Explored { executions, extent }, executions + 1 < most as u64)
 }

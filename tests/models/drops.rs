@@ -33,8 +33,8 @@ fn a_hard_drop_races_cancel() {
         if call("cancel", || handle.cancel()) {
             saw("accepted");
         } else {
-            assert!(handle.is_finished());
             assert_eq!(dropped.get(), 1);
+            assert!(handle.is_finished());
             saw("too late");
         }
     });

@@ -17,39 +17,84 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use crate::checker::atomic::{AtomicUsize, Ordering};
 use crate::checker::{self, Parker};
+use crate::crowd::Crowd;
 use crate::timeline;
 
 const RUNNING: usize = 1;
 const NOTIFIED: usize = 2;
 
-struct Core {
+/// What a waker wakes.
+pub struct Core {
     task: &'static str,
     state: AtomicUsize,
     parker: Parker,
     woken: AtomicBool,
+    crowd: Option<Arc<Crowd>>,
     /// The checker sees a leak of what is its own, and a waker is not.
     _leak: checker::LeakProbe,
 }
 
 impl Core {
-    fn new(task: &'static str) -> Arc<Self> {
+    pub fn new(task: &'static str, crowd: Option<Arc<Crowd>>) -> Arc<Self> {
         let (state, woken) = (AtomicUsize::new(RUNNING), AtomicBool::new(false));
-        Arc::new(Self { task, state, parker: Parker::new(), woken, _leak: checker::LeakProbe::new() })
+        Arc::new(Self { task, state, parker: Parker::new(), woken, crowd, _leak: checker::LeakProbe::new() })
+    }
+
+    pub fn rouse(&self) {
+        timeline::note(self.task, "is woken");
+        self.woken.store(true, Relaxed);
+        // ORDERING: what std asks of a wake, also of one that is coalesced.
+        if self.state.fetch_or(NOTIFIED, Ordering::Release) == 0 {
+            if let Some(crowd) = &self.crowd {
+                crowd.rises(self);
+            }
+            self.parker.unpark();
+        }
+    }
+
+    pub fn owned_by_this_thread(&self) {
+        self.parker.owned_by_this_thread();
+    }
+
+    /// Until it is woken. False if nobody is left to do that.
+    pub fn sleep(self: &Arc<Self>) -> bool {
+        // ORDERING: relaxed, nothing is told to anybody by it.
+        if self.state.fetch_and(!RUNNING, Ordering::Relaxed) & NOTIFIED == 0 {
+            timeline::falls_asleep(self.task);
+            let woken = match &self.crowd {
+                Some(crowd) => crowd.lies_down(self),
+                None => {
+                    self.park();
+                    true
+                }
+            };
+            timeline::wakes_up(self.task);
+            if !woken {
+                return false;
+            }
+        }
+        // ORDERING: acquire, pairs with every wake since the last poll began.
+        let before = self.state.swap(RUNNING, Ordering::Acquire);
+        assert_eq!(before, NOTIFIED, "the executor itself is wrong");
+        true
+    }
+
+    pub fn park(&self) {
+        self.parker.park();
+    }
+
+    pub fn unpark(&self) {
+        self.parker.unpark();
     }
 }
 
 impl Wake for Core {
     fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
+        self.rouse();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        timeline::note(self.task, "is woken");
-        self.woken.store(true, Relaxed);
-        // ORDERING: what std asks of a wake, also of one that is coalesced.
-        if self.state.fetch_or(NOTIFIED, Ordering::Release) == 0 {
-            self.parker.unpark();
-        }
+        self.rouse();
     }
 }
 
@@ -75,7 +120,7 @@ pub struct Finished<T> {
 impl<F: Future> Runner<F> {
     /// `task` is how the timeline calls its wakes.
     pub fn new(task: &'static str, future: F) -> Self {
-        Self { future: Box::pin(future), core: Core::new(task), former: None, polls: 0, due: true }
+        Self { future: Box::pin(future), core: Core::new(task, None), former: None, polls: 0, due: true }
     }
 
     /// Polls once, with or without a wake.
@@ -99,7 +144,7 @@ impl<F: Future> Runner<F> {
 
     /// Goes on with another waker, as a future does that moves to another executor. Wakes of the former one are lost.
     pub fn move_to_another_waker(self, task: &'static str) -> Self {
-        Self { core: Core::new(task), former: Some(self.core), due: true, ..self }
+        Self { core: Core::new(task, None), former: Some(self.core), due: true, ..self }
     }
 
     /// Whether it has been woken, ever. A look from outside that orders nothing.
@@ -119,29 +164,16 @@ impl<F: Future> Runner<F> {
     }
 
     pub fn finish_and_tell(mut self) -> Finished<F::Output> {
-        self.core.parker.owned_by_this_thread();
+        self.core.owned_by_this_thread();
         loop {
             if !self.due {
-                self.sleep();
+                self.core.sleep();
             }
             if let Poll::Ready(output) = self.poll() {
                 let former_was_called = self.former.is_some_and(|former| former.woken.load(Relaxed));
                 return Finished { output, polls: self.polls, former_was_called };
             }
         }
-    }
-
-    fn sleep(&self) {
-        let Core { task, state, parker, .. } = &*self.core;
-        // ORDERING: relaxed, nothing is told to anybody by it.
-        if state.fetch_and(!RUNNING, Ordering::Relaxed) & NOTIFIED == 0 {
-            timeline::falls_asleep(task);
-            parker.park();
-            timeline::wakes_up(task);
-        }
-        // ORDERING: acquire, pairs with every wake since the last poll began.
-        let before = state.swap(RUNNING, Ordering::Acquire);
-        assert_eq!(before, NOTIFIED, "the executor itself is wrong");
     }
 }
 

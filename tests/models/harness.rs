@@ -8,15 +8,25 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use shieldable_model::Program;
 
 use crate::checker;
 use crate::timeline;
+
+/// What a model runs.
+#[derive(Clone, Copy, Debug)]
+pub enum Run {
+    /// A race written by hand.
+    Race(fn()),
+    /// Each of these.
+    Programs(fn() -> Vec<Program>),
+}
 
 /// A race: a closed program over the public API, and the outcomes that must each have been seen.
 #[derive(Clone, Copy, Debug)]
 pub struct Model {
     pub name: &'static str,
-    pub run: fn(),
+    pub run: Run,
     /// `None`: every interleaving. `Some(n)`: those with at most `n` preemptions.
     pub bound: Option<usize>,
     pub outcomes: &'static [&'static str],
@@ -24,7 +34,12 @@ pub struct Model {
 
 impl Model {
     pub const fn new(name: &'static str, run: fn(), outcomes: &'static [&'static str]) -> Self {
-        Self { name, run, bound: None, outcomes }
+        Self { name, run: Run::Race(run), bound: None, outcomes }
+    }
+
+    /// Programs of the shared language, judged by the spec.
+    pub const fn programs(name: &'static str, programs: fn() -> Vec<Program>) -> Self {
+        Self { name, run: Run::Programs(programs), bound: None, outcomes: &[] }
     }
 
     /// For three threads and more, where all interleavings are too many.
@@ -80,7 +95,13 @@ pub fn main(checker: &'static str, models: &[Model], replay: fn(&Model, &str)) -
 fn explore(model: &Model) -> ExitCode {
     timeline::install_reporter(model.name);
     let start = Instant::now();
-    let explored = checker::explore(model);
+    let explored = match model.run {
+        Run::Race(race) => checker::explore(model.bound, race),
+        Run::Programs(programs) => match crate::programs::explore_all(programs(), model.bound) {
+            Some(explored) => explored,
+            None => return ExitCode::FAILURE,
+        },
+    };
     let seconds = start.elapsed().as_secs_f64();
     let counts = timeline::outcomes_seen();
     let missing: Vec<_> = model.outcomes.iter().filter(|outcome| !counts.contains_key(**outcome)).collect();

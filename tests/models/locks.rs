@@ -192,7 +192,7 @@ fn try_lock_races_the_release() {
     let guard = lock.clone().try_lock_owned().unwrap();
     let other = spawn("other", {
         let lock = lock.clone();
-        move || match call("try_lock", || lock.clone().try_lock_owned().is_ok().then(|| ())) {
+        move || match call("try_lock", || lock.clone().try_lock_owned().is_ok().then_some(())) {
             Some(()) => saw("taken"),
             None => saw("held"),
         }

@@ -56,8 +56,9 @@ fn cancel_races_a_body_that_returns() {
     let canceller = spawn("canceller", move || {
         let accepted = call("cancel", || handle.cancel());
         if !accepted {
-            assert!(handle.is_finished());
+            // Before `is_finished`, which would make it visible by itself.
             assert_eq!(done.get(), 1);
+            assert!(handle.is_finished());
         }
         accepted
     });

@@ -1,0 +1,177 @@
+//! What models use of shuttle: schedules of sequentially consistent steps, all of them or many at random, each at a price
+//! that allows for more threads and longer programs than loom does.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use ::shuttle::scheduler::{DfsScheduler, PctScheduler, RandomScheduler, Scheduler};
+use ::shuttle::sync::Condvar;
+use ::shuttle::thread::JoinHandle;
+use ::shuttle::{Config, FailurePersistence, Runner};
+use shieldable_model::Order;
+
+use crate::harness::Explored;
+use crate::timeline;
+
+pub use ::shuttle::sync::{MutexGuard, atomic};
+pub use ::shuttle::thread_local;
+
+/// A thread of the model, with a column of its own in the timeline.
+pub fn spawn<R: Send + 'static>(lane: &'static str, body: impl FnOnce() -> R + 'static) -> JoinHandle<R> {
+    let body = OneThread(body);
+    ::shuttle::thread::spawn(move || {
+        timeline::enter_lane(lane);
+        body.run()
+    })
+}
+
+/// All of shuttle's threads are coroutines of one.
+struct OneThread<F>(F);
+
+// SAFETY: a value that moves from one coroutine to another stays on its thread.
+unsafe impl<F> Send for OneThread<F> {}
+
+impl<R, F: FnOnce() -> R> OneThread<F> {
+    fn run(self) -> R {
+        (self.0)()
+    }
+}
+
+/// Every step of a call is a scheduling point already.
+pub fn call_begins() {}
+
+/// Where the one thread that runs a task sleeps. Shuttle's `park` may wake for no reason, which makes some searches endless.
+pub struct Parker(::shuttle::sync::Mutex<bool>, Condvar);
+
+impl Parker {
+    pub fn new() -> Self {
+        Self(::shuttle::sync::Mutex::new(false), Condvar::new())
+    }
+
+    pub fn owned_by_this_thread(&self) {}
+
+    pub fn park(&self) {
+        let mut unparked = self.0.lock().unwrap();
+        while !std::mem::take(&mut *unparked) {
+            unparked = self.1.wait(unparked).unwrap();
+        }
+    }
+
+    pub fn unpark(&self) {
+        *self.0.lock().unwrap() = true;
+        self.1.notify_one();
+    }
+}
+
+/// Shuttle does not look for leaks.
+pub struct LeakProbe;
+
+impl LeakProbe {
+    pub fn new() -> Self {
+        Self
+    }
+}
+
+/// Data that one at a time may change. Shuttle sees no data races, but whoever changes it lets the others run meanwhile.
+#[derive(Debug)]
+pub struct Payload {
+    value: AtomicU32,
+    changing: AtomicU32,
+}
+
+impl Payload {
+    pub fn new(value: u32) -> Self {
+        Self { value: AtomicU32::new(value), changing: AtomicU32::new(0) }
+    }
+
+    #[track_caller]
+    pub fn get(&self) -> u32 {
+        assert_eq!(self.changing.load(Ordering::Relaxed), 0, "read while it is being changed");
+        self.value.load(Ordering::Relaxed)
+    }
+
+    #[track_caller]
+    pub fn bump(&self) {
+        assert_eq!(self.changing.fetch_add(1, Ordering::Relaxed), 0, "changed by two at a time");
+        ::shuttle::thread::yield_now();
+        self.value.fetch_add(1, Ordering::Relaxed);
+        self.changing.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A mutex of the model's own.
+#[derive(Debug, Default)]
+pub struct Mutex<T>(::shuttle::sync::Mutex<T>);
+
+impl<T> Mutex<T> {
+    pub fn lock(&self) -> MutexGuard<'_, T> {
+        self.0.lock().expect("nothing panics under it")
+    }
+}
+
+/// All stacks are large here.
+pub fn on_a_large_stack<R: Send + 'static>(body: impl FnOnce() -> R + Send + 'static) -> R {
+    body()
+}
+
+pub fn spawn_lane<R: Send + 'static>(body: impl FnOnce() -> R + Send + 'static) -> JoinHandle<R> {
+    ::shuttle::thread::spawn(body)
+}
+
+/// What a history says about the order of different lanes: what is over before something else begins, comes before it.
+pub const ORDER: Order = Order::RealTime;
+
+fn config() -> Config {
+    let mut config = Config::new();
+    config.stack_size = 0x40000;
+    config.failure_persistence = FailurePersistence::Print;
+    config.silence_warnings = true;
+    config
+}
+
+/// Runs under one scheduler and counts the executions.
+pub fn run_with(scheduler: impl Scheduler + 'static, run: impl Fn() + Send + Sync + 'static) -> u64 {
+    Runner::new(scheduler, config()).run(move || {
+        timeline::begin();
+        run();
+    }) as u64
+}
+
+/// So many schedules of a model are tried in order before chance takes over.
+const IN_ORDER: usize = 20_000;
+const AT_RANDOM: usize = 2_000;
+const SEED: u64 = 0x5e1d_ab1e;
+
+/// All schedules if they are few; if not, the first of them, and some at random.
+pub fn explore(_: Option<usize>, run: impl Fn() + Send + Sync + Clone + 'static) -> Explored {
+    let (explored, all) = explore_up_to(IN_ORDER, None, run.clone());
+    if all {
+        return explored;
+    }
+    let random = run_with(RandomScheduler::new_from_seed(SEED, AT_RANDOM), run.clone());
+    let pct = run_with(PctScheduler::new_from_seed(SEED, 3, AT_RANDOM), run);
+    let extent = format!("{} in order, {random} at random, {pct} by PCT (depth 3)", explored.executions);
+    Explored { executions: explored.executions + random + pct, extent }
+}
+
+/// All schedules, or so many; true if these were all.
+pub fn explore_up_to(
+    most: usize,
+    _: Option<usize>,
+    run: impl Fn() + Send + Sync + 'static,
+) -> (Explored, bool) {
+    let executions = run_with(DfsScheduler::new(Some(most), false), run);
+    (Explored { executions, extent: "complete".to_owned() }, executions < most as u64)
+}
+
+/// Runs one schedule again.
+pub fn replay(schedule: &str, run: impl Fn() + Send + Sync + 'static) {
+    let count = AtomicU64::new(0);
+    ::shuttle::replay(
+        move || {
+            count.fetch_add(1, Ordering::Relaxed);
+            timeline::begin();
+            run();
+        },
+        schedule,
+    );
+}

@@ -1,0 +1,125 @@
+//! Programs of the spec's language: run in all interleavings, each history judged by the spec.
+//!
+//! The driver is the one of the property tests, compiled over the checker's primitives. Histories are gathered while a
+//! program is explored and judged after it, each different one once.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
+
+use shieldable_model::{Coverage, History, Judge, LaneId, Op, Order, Program, Ret};
+
+use crate::checker;
+use crate::crowd::Crowd;
+use crate::driver::{Lane, World};
+use crate::harness::Explored;
+
+/// A program that has more executions than this is explored to [`PREEMPTIONS`] only, unless `SHIELDABLE_DEEP` is set.
+const MOST: usize = 500;
+const PREEMPTIONS: usize = 2;
+
+/// Runs and judges all of them; none if the spec does not allow something that was seen.
+pub fn explore_all(programs: Vec<Program>, bound: Option<usize>) -> Option<Explored> {
+    let mut executions = 0;
+    let mut coverage = Coverage::default();
+    let mut histories = 0;
+    let mut extents = BTreeMap::<String, usize>::new();
+    let count = programs.len();
+    let deep = std::env::var_os("SHIELDABLE_DEEP").is_some();
+    for program in programs {
+        let program = Arc::new(program);
+        let seen = Seen::default();
+        let mut explore = |most, bound| {
+            let (program, seen) = (program.clone(), seen.clone());
+            let (explored, all) = checker::explore_up_to(most, bound, move || {
+                let program = program.clone();
+                let history = checker::on_a_large_stack(move || execute(program));
+                *seen.lock().unwrap().entry(history).or_default() += 1;
+            });
+            executions += explored.executions;
+            all.then_some(explored)
+        };
+        let explored = explore(if deep { usize::MAX } else { MOST }, bound);
+        let explored = explored.or_else(|| explore(usize::MAX, Some(PREEMPTIONS))).expect("nothing limits it");
+        *extents.entry(explored.extent).or_default() += 1;
+        let seen = seen.lock().unwrap();
+        histories += seen.len();
+        let mut judge = Judge::new(&program, checker::ORDER);
+        for (history, times) in seen.iter() {
+            match judge.allows(history) {
+                Ok(clauses) => coverage.merge(clauses),
+                Err(mismatch) => {
+                    println!("{mismatch}\nseen {times} times");
+                    return None;
+                }
+            }
+        }
+    }
+    println!("    {histories} different histories; clauses: {coverage}");
+    let extents: Vec<_> = extents.iter().map(|(extent, programs)| format!("{programs} {extent}")).collect();
+    Some(Explored { executions, extent: format!("{count} programs: {}", extents.join(", ")) })
+}
+
+/// How often each history was seen.
+type Seen = Arc<Mutex<HashMap<History, u64>>>;
+
+/// One execution: the lanes on threads of their own, the first of them on this one.
+fn execute(program: Arc<Program>) -> History {
+    let world = World::new(program.clone());
+    let crowd = Crowd::new(program.lanes().len());
+    for fiber in program.fibers().filter(|fiber| !program.fiber(*fiber).inline) {
+        world.signal(fiber, 0).arm(&crowd);
+    }
+    let others: Vec<_> = program
+        .lanes()
+        .skip(1)
+        .map(|lane| {
+            let (world, crowd) = (world.clone(), crowd.clone());
+            checker::spawn_lane(move || run_lane(&world, lane, &crowd))
+        })
+        .collect();
+    let mut lanes = vec![run_lane(&world, LaneId(0), &crowd)];
+    lanes.extend(others.into_iter().map(|other| other.join().expect("a lane catches what panics")));
+
+    let stuck = lanes.iter().any(|(_, stuck)| *stuck);
+    let mut history = world.history(stuck);
+    drop(lanes);
+    world.clear();
+    if checker::ORDER == Order::PerLane {
+        // What is left of the order, so that histories that differ in nothing else are the same.
+        history.events.sort_by_key(|event| event.lane);
+    }
+    history
+}
+
+/// All operations of a lane, and whether it waits in vain for the rest. What it then holds is dropped when all is over.
+fn run_lane(world: &Arc<World>, id: LaneId, crowd: &Crowd) -> (Lane, bool) {
+    let mut lane = Lane::new(world, id);
+    let mut step = |op| {
+        checker::call_begins();
+        lane.step(op)
+    };
+    for op in world.program().lane(id) {
+        match world.program().op(op) {
+            Op::Run(fiber, waker) => {
+                let core = world.signal(fiber, waker).core();
+                core.owned_by_this_thread();
+                while step(op) == Ret::Pending {
+                    if !core.sleep() {
+                        return (lane, true);
+                    }
+                }
+            }
+            Op::Drop(fiber) => {
+                step(op);
+                // Whoever runs it is to find its place empty.
+                world.signal(fiber, 0).woken();
+            }
+            _ => {
+                step(op);
+            }
+        }
+    }
+    lane.end();
+    crowd.leaves();
+    (lane, false)
+}
