@@ -42,6 +42,7 @@ fn panel(area: &Area<'_>, axis: Axis, curves: &[Curve]) -> Result<()> {
     let mut chart = ChartBuilder::on(area)
         .caption(title, ("sans-serif", 18))
         .margin(12)
+        .margin_right(40)
         .x_label_area_size(40)
         .y_label_area_size(64)
         .build_cartesian_2d((1.0..largest).log_scale(), (1.0..slowest * 30.0).log_scale())?;

@@ -1,35 +1,45 @@
 //! Cancelling a task that waits, and an acquisition that is queued.
 
+use std::future::pending;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use shieldable::Lock;
 
 use super::growth::{Axis, Curve, Point};
-use super::{Outcome, current_thread};
+use super::{Outcome, current_thread, two_workers};
 use crate::hand;
-use crate::measure::{Plan, Side, in_turns};
+use crate::measure::{Plan, Side, Times, in_turns};
 use crate::report::{Bound, Line};
 
 pub(super) fn run(plan: &Plan) -> Outcome {
     let mut outcome = queued(plan);
-    outcome.lines.insert(0, idle_task(plan));
-    outcome
+    let mut lines = idle_task(plan);
+    lines.append(&mut outcome.lines);
+    Outcome { lines, ..outcome }
 }
 
 /// Tasks that are cancelled between two times that they are made anew.
 const TASKS: u64 = 500;
 
-/// The calls alone are timed; then the runtime clears away.
-async fn cancelling<H>(times: u64, spawn: impl Fn() -> H, cancel: impl Fn(&H)) -> Duration
-where
-    H: Future,
-{
+static SUSPENDED: AtomicU64 = AtomicU64::new(0);
+
+async fn idle() {
+    SUSPENDED.fetch_add(1, Ordering::Relaxed);
+    pending().await
+}
+
+/// The calls alone are timed, of tasks that have been polled and wait; then the runtime clears away.
+async fn cancelling<H: Future>(times: u64, spawn: impl Fn() -> H, cancel: impl Fn(&H)) -> Duration {
     let mut took = Duration::ZERO;
     let mut left = times;
     while left > 0 {
+        SUSPENDED.store(0, Ordering::Relaxed);
         let tasks: Vec<H> = (0..left.min(TASKS)).map(|_| spawn()).collect();
-        tokio::task::yield_now().await;
+        while SUSPENDED.load(Ordering::Relaxed) < tasks.len() as u64 {
+            tokio::task::yield_now().await;
+        }
         let start = Instant::now();
         tasks.iter().for_each(&cancel);
         took += start.elapsed();
@@ -41,31 +51,34 @@ where
     took
 }
 
-fn idle_task(plan: &Plan) -> Line {
-    let runtime = current_thread();
+fn idle_task(plan: &Plan) -> Vec<Line> {
+    let cancelled = |times| {
+        cancelling(
+            times,
+            || shieldable::spawn(idle()),
+            |task| {
+                task.cancel();
+            },
+        )
+    };
+    let aborted = |times| cancelling(times, || tokio::spawn(idle()), |task| task.abort());
+    let (single, multi) = (current_thread(), two_workers());
     let sides = [
-        Side::timed("cancel()", |times| {
-            runtime.block_on(cancelling(
-                times,
-                || shieldable::spawn(std::future::pending::<()>()),
-                |task| {
-                    task.cancel();
-                },
-            ))
-        }),
-        Side::timed("AbortHandle::abort", |times| {
-            runtime.block_on(cancelling(times, || tokio::spawn(std::future::pending::<()>()), |task| task.abort()))
-        }),
+        Side::timed("cancel()", |times| single.block_on(cancelled(times))),
+        Side::timed("AbortHandle::abort", |times| single.block_on(aborted(times))),
+        // The thread that blocks is none of the workers.
+        Side::timed("cancel(), 2 workers", |times| multi.block_on(cancelled(times))),
+        Side::timed("AbortHandle::abort, 2 workers", |times| multi.block_on(aborted(times))),
     ];
-    let [cancel, abort] = in_turns(plan, "idle task", sides);
-    Line::times(
-        "cancel() of an idle task",
-        cancel.median(),
-        "AbortHandle::abort",
-        abort.median(),
-        cancel.over(&abort),
-        Bound::AtMost(1.5),
-    )
+    let [cancel, abort, cancel_2, abort_2] = in_turns(plan, "idle task", sides);
+    let line = |what, cancel: &Times, abort: &Times| {
+        let ratio = cancel.over(abort);
+        Line::times(what, cancel.median(), "AbortHandle::abort", abort.median(), ratio, Bound::AtMost(1.5))
+    };
+    vec![
+        line("cancel() of an idle task, one thread", &cancel, &abort),
+        line("cancel() of an idle task, 2 workers, from outside", &cancel_2, &abort_2),
+    ]
 }
 
 const QUEUED: [usize; 5] = [10, 100, 1_000, 10_000, 100_000];
