@@ -94,6 +94,7 @@ pub(super) fn act(world: &World, locals: &mut Locals, op: Op, cx: Option<&mut Co
             let runs = matches!(op, Op::Run(..));
             match cx {
                 Some(cx) => world.poll_top(fiber, runs, cx),
+                None if world.panics_for_ever(fiber) => Ret::Panicked,
                 None => world.poll_top(fiber, runs, &mut Context::from_waker(world.waker(fiber, version))),
             }
         }

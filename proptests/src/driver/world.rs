@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, MutexGuard, OnceLock};
 use std::task::{Context, Poll, Waker};
 
@@ -43,6 +43,8 @@ pub(super) struct Place {
     pub(super) fate: Bookkeeping<Fate>,
     /// The body returned. Written and read by whoever polls.
     returned: AtomicBool,
+    /// Polls since it ended, that one included; more than 2 are not counted. Written by whoever polls.
+    polls_at_end: AtomicU8,
     /// Timeouts.
     pub(super) clock: Bookkeeping<Clock>,
 }
@@ -129,6 +131,7 @@ impl World {
             *place.fate.lock() = Fate::default();
             *place.clock.lock() = Clock::default();
             *place.returned.get_mut() = false;
+            *place.polls_at_end.get_mut() = 0;
         }
         world.program = program;
         let world = &*this;
@@ -251,6 +254,13 @@ impl World {
         }
     }
 
+    /// Whether it lies there at its end, and has panicked when it was polled again. It would do so for ever, and unwinding
+    /// costs more than all else that a program does: lanes poll it in earnest once.
+    pub(super) fn panics_for_ever(&self, fiber: FiberId) -> bool {
+        let place = self.place(fiber);
+        place.polls_at_end.load(Ordering::Relaxed) >= 2 && place.top.lock().fiber.is_some()
+    }
+
     /// Drops it where it lies, if it is there and nobody is at it.
     pub(super) fn drop_top(&self, fiber: FiberId) -> Ret {
         let wrapped = {
@@ -366,7 +376,12 @@ struct Polling<'a> {
 
 impl Drop for Polling<'_> {
     fn drop(&mut self) {
-        self.world.place(self.fiber).top.lock().fiber = self.wrapped.take();
+        let place = self.world.place(self.fiber);
+        if self.outcome.is_some() {
+            let polls = place.polls_at_end.load(Ordering::Relaxed);
+            place.polls_at_end.store(2.min(polls + 1), Ordering::Relaxed);
+        }
+        place.top.lock().fiber = self.wrapped.take();
         self.world.ended(self.fiber, self.outcome);
         if self.outcome.is_some() && !self.runs {
             self.world.tell_runner(self.fiber);
