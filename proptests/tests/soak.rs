@@ -18,6 +18,8 @@ use tokio::task::yield_now;
 const TASKS: usize = 100_000;
 const AT_A_TIME: usize = 2_000;
 const LOCKS: usize = 8;
+/// Nothing is timed by it: a wave that takes so long on average hangs.
+const HANGS: Duration = Duration::from_secs(1);
 
 /// Of the size of a request's state, so that leaks show.
 struct Ballast {
@@ -238,7 +240,8 @@ fn a_storm_of_cancellations_leaves_every_lock_free_and_nothing_behind() {
             peaks
         }
     });
-    let peaks = runtime.block_on(storm).unwrap();
+    let peaks = runtime.block_on(async { tokio::time::timeout(HANGS * waves as u32, storm).await });
+    let peaks = peaks.expect("a wake-up is lost").unwrap();
 
     let tasks = waves * AT_A_TIME;
     // A task that is finished still takes the runtime a moment to put away.
