@@ -68,7 +68,14 @@ enum Notice {
 }
 
 /// Tries the bug that is in the copy. `None` as cell: interrupted.
-pub fn run(column: &Column, place: &Place, bug: Option<&Bug>, key: &str, budget: Duration, hints: &Hints) -> Result<Outcome> {
+pub fn run(
+    column: &Column,
+    place: &Place,
+    bug: Option<&Bug>,
+    key: &str,
+    budget: Duration,
+    hints: &Hints,
+) -> Result<Outcome> {
     let start = Instant::now();
     let mut run = Run { column, place, budget, spent: Duration::ZERO, count: 0, times: BTreeMap::new() };
     let outcome = |run: Run, verdict, by, part, how: Option<&str>, evidence| {
@@ -84,7 +91,9 @@ pub fn run(column: &Column, place: &Place, bug: Option<&Bug>, key: &str, budget:
     for stage in stages(column, bug, hints) {
         let executables = match build(column, place, &stage)? {
             Built::Executables(executables) => executables,
-            Built::Broken(errors) => return Ok(outcome(run, Verdict::Broken, None, None, Some("does not build"), errors)),
+            Built::Broken(errors) => {
+                return Ok(outcome(run, Verdict::Broken, None, None, Some("does not build"), errors));
+            }
             Built::Interrupted => return Ok(Outcome { cell: None, times: run.times, evidence: String::new() }),
         };
         for (name, path) in executables {
@@ -93,7 +102,7 @@ pub fn run(column: &Column, place: &Place, bug: Option<&Bug>, key: &str, budget:
             }
             let notice = match column.kind {
                 Kind::Models => run.models(&path, bug, hints)?,
-                Kind::Tests => run.tests(&name, &path)?,
+                Kind::Tests => run.tests(&name, &path, hints)?,
                 Kind::Programs => run.program(&name, &path)?,
             };
             match notice {
@@ -167,6 +176,7 @@ fn build(column: &Column, place: &Place, only: &[String]) -> Result<Built> {
     command.current_dir(&place.tree).env("CARGO_TARGET_DIR", &place.target);
     // Nobody debugs these, and linking them is most of the time.
     command.env("CARGO_PROFILE_DEV_DEBUG", "0").env("CARGO_PROFILE_TEST_DEBUG", "0").env("RUSTFLAGS", "");
+    command.envs(&column.build_environment);
     let built = process::run(&mut command, BUILD_LIMIT, &place.scratch)?;
     if built.end == End::Interrupted {
         return Ok(Built::Interrupted);
@@ -181,7 +191,7 @@ fn build(column: &Column, place: &Place, only: &[String]) -> Result<Built> {
     let mut executables: Vec<_> = messages
         .into_iter()
         .filter_map(|message| Some((message.target?.name, message.executable?)))
-        .filter(|(name, _)| only.is_empty() || only.contains(name))
+        .filter(|(name, _)| (only.is_empty() || only.contains(name)) && !column.skip.contains(name))
         .collect();
     // In the order of the wish, then as cargo has it.
     executables.sort_by_key(|(name, _)| only.iter().position(|wish| wish == name).unwrap_or(usize::MAX));
@@ -197,8 +207,10 @@ impl Run<'_> {
     }
 
     /// One after the other, so that the one that hangs or aborts is known.
-    fn tests(&mut self, name: &str, path: &Path) -> Result<Notice> {
-        let limit = Duration::from_secs(self.column.patience);
+    fn tests(&mut self, name: &str, path: &Path, hints: &Hints) -> Result<Notice> {
+        let usual = Duration::from_secs_f64(hints.times.get(name).copied().unwrap_or(0.0).max(0.0));
+        let limit =
+            if usual.is_zero() { BUILD_LIMIT } else { (usual * 4).max(Duration::from_secs(self.column.patience)) };
         let run = self.start(path, &["--test-threads", "1"], limit)?;
         self.note(name, run.time);
         let started = |line: &str| Some(line.strip_prefix("test ")?.split(" ...").next()?.trim().to_owned());
@@ -237,7 +249,9 @@ impl Run<'_> {
         let wishes = bug.map(|bug| &bug.loom[..]).unwrap_or_default().iter().chain(near.into_iter().flatten());
         let wishes: Vec<_> = hints.by.iter().chain(wishes).collect();
         let rank = |name: &String| wishes.iter().position(|wish| name.contains(*wish)).unwrap_or(usize::MAX);
-        let cost = |name: &String| (hints.times.get(name).copied().unwrap_or(1.0) * 1000.0) as u64;
+        // A model that is new since the others were timed may be a long one.
+        let unknown = if hints.times.is_empty() { 1.0 } else { 20.0 };
+        let cost = |name: &String| (hints.times.get(name).copied().unwrap_or(unknown) * 1000.0) as u64;
         // What is wished for first unless it is very long, then from the quickest to the longest.
         models.sort_by_key(|name| {
             let long = cost(name) > 10_000;

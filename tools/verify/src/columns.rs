@@ -7,6 +7,8 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
+use crate::catalogue::Bug;
+
 /// One checker.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -31,6 +33,11 @@ pub struct Column {
     pub arguments: Vec<String>,
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
+    #[serde(default)]
+    pub build_environment: BTreeMap<String, String>,
+    /// Executables that have nothing to do with it.
+    #[serde(default)]
+    pub skip: Vec<String>,
     /// Seconds after which one executable that has not ended is taken to hang.
     #[serde(default = "patience")]
     pub patience: u64,
@@ -38,6 +45,9 @@ pub struct Column {
     #[serde(default)]
     pub count_after: Vec<String>,
     pub unit: String,
+    /// Beginnings of the files that it does not build: it cannot see a bug there.
+    #[serde(default)]
+    pub blind: Vec<String>,
     /// Where to begin, by the file that the bug is in: test files, or parts of names of models.
     #[serde(default)]
     pub near: BTreeMap<String, Vec<String>>,
@@ -52,6 +62,12 @@ pub enum Kind {
     Models,
     /// Programs that end by themselves.
     Programs,
+}
+
+impl Column {
+    pub fn is_blind_to(&self, bug: &Bug) -> bool {
+        self.blind.iter().any(|folder| bug.file.starts_with(folder.as_str()))
+    }
 }
 
 fn patience() -> u64 {

@@ -3,12 +3,13 @@
 //! * [`catalogue`], [`sites`]: the seeded bugs, and where the sources could be wrong.
 //! * [`columns`], [`tree`], [`cell`], [`results`], [`matrix`]: the checkers, and each bug against each of them.
 //! * [`ladder`], [`parts`]: every check in order, and what came of it.
-//! * [`markdown`], [`report`]: the tables for people.
+//! * [`grid`], [`markdown`], [`report`]: the tables for people.
 //! * [`process`], [`interrupt`]: child processes that can be stopped.
 
 pub mod catalogue;
 pub mod cell;
 pub mod columns;
+pub mod grid;
 pub mod interrupt;
 pub mod ladder;
 pub mod markdown;

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::catalogue::{self, Bug};
 use crate::cell::{self, Hints, Place};
-use crate::columns::{self, Column};
+use crate::columns::{self, Column, Kind};
 use crate::results::{Cell, NO_BUG, Results, Verdict};
 use crate::tree::{Seeded, Source};
 use crate::{home, interrupt, root};
@@ -56,7 +56,10 @@ impl Matrix {
             .iter()
             .map(|column| {
                 let checker = source.fingerprint(&column.sources)?;
-                let how = format!("{:?} {:?} {:?}", column.build, column.arguments, column.environment);
+                let mut how = format!("{:?} {:?} {:?}", column.build, column.arguments, column.environment);
+                if !column.build_environment.is_empty() {
+                    how += &format!(" {:?}", column.build_environment);
+                }
                 Ok((format!("{code} {checker} {how}"), source.has(&column.needs)))
             })
             .collect::<Result<_>>()?;
@@ -116,8 +119,12 @@ pub fn run(plan: &Plan) -> Result<Summary> {
     let results = Mutex::new(Results::read(&plan.results)?);
     let summary = Mutex::new(Summary::default());
     let mut queues: Vec<(&Column, Vec<Task>)> = Vec::new();
-    for column in matrix.columns.iter().filter(|column| matrix.is_there(&column.id)) {
-        if plan.columns.is_empty() || plan.columns.contains(&column.id) {
+    let mut columns: Vec<_> = matrix.columns.iter().filter(|column| matrix.is_there(&column.id)).collect();
+    // In the order of the wish.
+    let wish = |column: &&Column| plan.columns.iter().position(|id| *id == column.id);
+    columns.sort_by_key(|column| wish(column));
+    for column in columns {
+        if plan.columns.is_empty() || wish(&column).is_some() {
             let tasks = tasks(plan, &matrix, &results.lock().expect("no panic while locked"), column);
             if !tasks.is_empty() {
                 queues.push((column, tasks));
@@ -144,6 +151,7 @@ pub fn run(plan: &Plan) -> Result<Summary> {
                     break;
                 }
                 one(plan, &matrix, column, &place, task, &results, &summary, &bar)?;
+                source.tidy(&place.tree)?;
             }
         }
         Ok(())
@@ -159,13 +167,15 @@ pub fn run(plan: &Plan) -> Result<Summary> {
 fn tasks<'a>(plan: &Plan, matrix: &'a Matrix, results: &Results, column: &Column) -> Vec<Task<'a>> {
     let times = results.times.get(&column.id).cloned().unwrap_or_default();
     let wanted = |bug: &&Bug| plan.bugs.is_empty() || plan.bugs.iter().any(|part| bug.id.contains(part.as_str()));
-    let bugs = matrix.bugs.iter().filter(wanted).map(Some);
+    let bugs = matrix.bugs.iter().filter(wanted).filter(|bug| !column.is_blind_to(bug)).map(Some);
     let mut tasks: Vec<_> = std::iter::once(None)
         .chain(bugs)
         .filter(|bug| match matrix.fresh(results, *bug, &column.id) {
             None => true,
             Some(_) if plan.sample.is_some() => bug.is_some(),
-            Some(cell) => plan.again || cell.verdict == Verdict::Broken || plan.unfinished && cell.verdict == Verdict::Unfinished,
+            Some(cell) => {
+                plan.again || cell.verdict == Verdict::Broken || plan.unfinished && cell.verdict == Verdict::Unfinished
+            }
         })
         .map(|bug| {
             let former = results.cell(bug.map_or(NO_BUG, |bug| &bug.id), &column.id);
@@ -177,9 +187,17 @@ fn tasks<'a>(plan: &Plan, matrix: &'a Matrix, results: &Results, column: &Column
             Task { bug, hints, expected: former.map(|cell| cell.verdict) }
         })
         .collect();
-    // What was never tried comes before what is only out of date; equivalent variants come last.
+    // What was never tried comes before what is only out of date, and for models what one of them was written for before
+    // the others; equivalent variants come last.
     tasks.sort_by_key(|task| {
-        (task.bug.is_some_and(|bug| bug.equivalent.is_some()), task.bug.is_some() && task.expected.is_some())
+        let equivalent = task.bug.is_some_and(|bug| bug.equivalent.is_some());
+        let tried = task.bug.is_some() && task.expected.is_some();
+        // That it passes without a bug comes first, or last if that is only out of date.
+        if task.bug.is_none() {
+            return (!times.is_empty(), false, false);
+        }
+        let unexpected = column.kind == Kind::Models && task.bug.is_some_and(|bug| bug.loom.is_empty());
+        (equivalent, tried, unexpected)
     });
     tasks
 }
@@ -232,7 +250,11 @@ fn one(
     let evidence = plan.work.join("evidence").join(format!("{id}.{}.txt", column.id));
     fs::create_dir_all(evidence.parent().expect("it is in a folder"))?;
     fs::write(&evidence, &outcome.evidence)?;
-    bar.println(line(id, column, &cell));
+    if bar.is_hidden() {
+        println!("{}", line(id, column, &cell));
+    } else {
+        bar.println(line(id, column, &cell));
+    }
     note(&mut summary, task, column, &cell, plan.sample.is_some());
     let mut results = results.lock().expect("no panic while locked");
     if task.bug.is_none() && cell.verdict == Verdict::Survived {
@@ -264,11 +286,9 @@ fn note(summary: &mut Summary, task: &Task, column: &Column, cell: &Cell, sample
     let equivalent = task.bug.is_some_and(|bug| bug.equivalent.is_some());
     match (cell.verdict, task.bug.is_none()) {
         (Verdict::Broken, _) => summary.wrong.push(format!("{name} does not build")),
-        (Verdict::Killed, true) => summary.wrong.push(format!(
-            "{} fails without any bug: {}",
-            column.title,
-            cell.by.as_deref().unwrap_or("?")
-        )),
+        (Verdict::Killed, true) => {
+            summary.wrong.push(format!("{} fails without any bug: {}", column.title, cell.by.as_deref().unwrap_or("?")))
+        }
         (Verdict::Killed, false) if equivalent => {
             summary.wrong.push(format!("{name} was noticed, so it is not equivalent"));
         }
@@ -287,9 +307,8 @@ pub fn gaps<'a>(matrix: &'a Matrix, results: &Results) -> (Vec<&'a Bug>, Vec<&'a
     let systematic: BTreeSet<_> =
         matrix.columns.iter().filter(|column| column.systematic).map(|column| column.id.as_str()).collect();
     let killers = |bug: &Bug| -> Vec<&str> {
-        let killed = |column: &&Column| {
-            results.cell(&bug.id, &column.id).is_some_and(|cell| cell.verdict == Verdict::Killed)
-        };
+        let killed =
+            |column: &&Column| results.cell(&bug.id, &column.id).is_some_and(|cell| cell.verdict == Verdict::Killed);
         matrix.columns.iter().filter(killed).map(|column| column.id.as_str()).collect()
     };
     let real = || matrix.bugs.iter().filter(|bug| bug.equivalent.is_none());

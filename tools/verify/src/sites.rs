@@ -52,7 +52,8 @@ pub fn orderings(text: &str) -> Vec<Site> {
 
 /// Every operation on an atomic, by its method.
 pub fn atomic_operations(text: &str) -> Vec<Site> {
-    let operations = r"\.(load|store|swap|compare_exchange(?:_weak)?|fetch_(?:add|sub|and|or|xor|nand|max|min|update))\(";
+    let operations =
+        r"\.(load|store|swap|compare_exchange(?:_weak)?|fetch_(?:add|sub|and|or|xor|nand|max|min|update))\(";
     let mut found = sites(text, operations);
     // `get_mut` and `into_inner` need no ordering, and methods of other types share these names: an atomic one names one.
     let code = without_comments(text);

@@ -61,20 +61,30 @@ impl Source {
                 fs::write(&to, text)?;
             }
         }
+        self.tidy(copy)
+    }
+
+    /// Removes what checks have left behind in a copy: regressions that they found, say.
+    pub fn tidy(&self, copy: &Path) -> Result<()> {
         let wanted: BTreeSet<_> = self.files.iter().map(PathBuf::from).collect();
         remove_others(copy, Path::new(""), &wanted)
     }
 
     /// Says whether two states of these files are the same to the compiler: comments and blank space do not count.
-    /// `patterns` are paths of files, or of folders with a `/` at the end.
+    /// `patterns` are paths of files, with one `*` in a name, or of folders with a `/` at the end; a `!` before one takes its
+    /// files out again.
     pub fn fingerprint(&self, patterns: &[String]) -> Result<String> {
         let mut hash = Sha256::new();
         for file in &self.files {
-            let wanted = |pattern: &String| match pattern.split_once('*') {
-                Some((before, after)) => file.starts_with(before) && file.ends_with(after),
-                None => file == pattern || (pattern.ends_with('/') && file.starts_with(pattern.as_str())),
+            let fits = |pattern: &str| match pattern.split_once('*') {
+                Some((before, after)) => {
+                    let middle = file.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
+                    middle.is_some_and(|middle| !middle.contains('/'))
+                }
+                None => file == pattern || (pattern.ends_with('/') && file.starts_with(pattern)),
             };
-            if patterns.iter().any(wanted) {
+            let taken_out = patterns.iter().filter_map(|pattern| pattern.strip_prefix('!')).any(fits);
+            if !taken_out && patterns.iter().any(|pattern| fits(pattern)) {
                 let text = self.read(file)?;
                 hash.update(file.as_bytes());
                 hash.update(if file.ends_with(".rs") { code_of(&String::from_utf8(text)?).into_bytes() } else { text });
@@ -112,7 +122,7 @@ fn remove_others(copy: &Path, folder: &Path, wanted: &BTreeSet<PathBuf>) -> Resu
         let path = folder.join(entry.file_name());
         if entry.file_type()?.is_dir() {
             remove_others(copy, &path, wanted)?;
-        } else if !wanted.contains(&path) && path != Path::new("Cargo.lock") {
+        } else if !wanted.contains(&path) && !path.ends_with("Cargo.lock") {
             fs::remove_file(copy.join(&path))?;
         }
     }

@@ -67,7 +67,10 @@ fn every_ordering_has_each_of_its_weaker_variants() {
         }
     }
     assert!(missing.is_empty(), "no bug weakens\n{}", missing.join("\n"));
-    assert!(orderings.get("Relaxed").is_some_and(|&relaxed| relaxed > 10), "the orderings are not found: {orderings:?}");
+    assert!(
+        orderings.get("Relaxed").is_some_and(|&relaxed| relaxed > 10),
+        "the orderings are not found: {orderings:?}"
+    );
 }
 
 #[test]
