@@ -62,5 +62,20 @@ fn main() -> std::process::ExitCode {
         enumerated::MODELS,
     ]
     .concat();
-    harness::main("loom", &models, |_, _| unreachable!("loom explores all there is, and replays nothing"))
+    let consumer = libtest_mimic::Trial::test("a_crate_that_uses_this_one_checks_its_own_code", consumer);
+    harness::main("loom", &models, vec![consumer])
+}
+
+/// Its models, run as its author would.
+fn consumer() -> Result<(), libtest_mimic::Failed> {
+    let output = std::process::Command::new(env!("CARGO"))
+        .args(["test", "--quiet", "--features", "loom", "--manifest-path"])
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/consumer/Cargo.toml"))
+        .args(["--target-dir", concat!(env!("CARGO_TARGET_TMPDIR"), "/consumer")])
+        .output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    if output.status.success() && text.contains("2 passed") {
+        return Ok(());
+    }
+    Err(format!("{text}{}", String::from_utf8_lossy(&output.stderr)).into())
 }

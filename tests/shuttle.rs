@@ -1,1 +1,67 @@
-fn main() {}
+//! The races of `models/` and programs that are too large for loom, with shuttle: schedules in order, at random and by PCT.
+//!
+//!     cargo test --features shuttle --test shuttle                                  all models
+//!     cargo test --features shuttle --test shuttle -- --model NAME                  one, in this process
+//!     cargo test --features shuttle --test shuttle -- --replay NAME SCHEDULE        what a failure printed, once more
+//!     cargo test --features shuttle --test shuttle -- --replay NAME#7 SCHEDULE      the same for program 7 of a model
+//!     cargo test --features shuttle --test shuttle -- --write-table                 all, and the table in docs/models.md anew
+
+#[path = "models/checker_shuttle.rs"]
+mod checker;
+#[path = "models/common.rs"]
+mod common;
+#[path = "models/crowd.rs"]
+mod crowd;
+#[path = "../proptests/src/driver/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "the property tests use more of it")]
+mod driver;
+#[path = "models/drops.rs"]
+mod drops;
+#[path = "models/enumerated.rs"]
+mod enumerated;
+#[path = "models/executor.rs"]
+mod executor;
+#[path = "models/generated.rs"]
+mod generated;
+#[path = "models/harness.rs"]
+mod harness;
+#[path = "models/listing.rs"]
+mod listing;
+#[path = "models/locks.rs"]
+mod locks;
+#[path = "models/nested.rs"]
+mod nested;
+#[path = "models/programs.rs"]
+mod programs;
+#[path = "models/reentrant.rs"]
+mod reentrant;
+#[path = "models/requests.rs"]
+mod requests;
+#[path = "models/shields.rs"]
+mod shields;
+#[path = "models/subject_sync.rs"]
+mod subject_sync;
+#[path = "models/timeline.rs"]
+mod timeline;
+#[path = "models/waiter.rs"]
+mod waiter;
+
+mod subject {
+    pub use shieldable::shuttle::*;
+}
+
+fn main() -> std::process::ExitCode {
+    let models = [
+        requests::MODELS,
+        shields::MODELS,
+        nested::MODELS,
+        drops::MODELS,
+        locks::MODELS,
+        reentrant::MODELS,
+        waiter::MODELS,
+        enumerated::MODELS,
+        generated::MODELS,
+    ]
+    .concat();
+    harness::main("shuttle", &models, Vec::new())
+}

@@ -124,8 +124,26 @@ pub fn explore(bound: Option<usize>, run: impl Fn() + Send + Sync + 'static) -> 
     explore_up_to(usize::MAX, bound, run).0
 }
 
+/// An execution has no name by which it could be run again; a model that fails is run again from its first.
+pub const REPLAYS: bool = false;
+
+pub fn replay(_: &str, _: impl Fn() + Send + Sync + 'static) {
+    unimplemented!("loom runs all executions, and no single one");
+}
+
+/// All executions if they are few; if not, those with few preemptions.
+pub fn explore_within(most: usize, run: impl Fn() + Send + Sync + Clone + 'static) -> Explored {
+    const PREEMPTIONS: usize = 2;
+    let (tried, all) = explore_up_to(most, None, run.clone());
+    if all {
+        return tried;
+    }
+    let (bounded, _) = explore_up_to(usize::MAX, Some(PREEMPTIONS), run);
+    Explored { executions: tried.executions + bounded.executions, ..bounded }
+}
+
 /// Runs all executions, or so many; true if these were all.
-pub fn explore_up_to(most: usize, bound: Option<usize>, run: impl Fn() + Send + Sync + 'static) -> (Explored, bool) {
+fn explore_up_to(most: usize, bound: Option<usize>, run: impl Fn() + Send + Sync + 'static) -> (Explored, bool) {
     let executions = std::sync::Arc::new(AtomicU64::new(0));
     let mut builder = ::loom::model::Builder::new();
     builder.preemption_bound = bound;

@@ -1,9 +1,12 @@
 //! What models use of shuttle: schedules of sequentially consistent steps, all of them or many at random, each at a price
 //! that allows for more threads and longer programs than loom does.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use ::shuttle::scheduler::{DfsScheduler, PctScheduler, RandomScheduler, Scheduler};
+use ::shuttle::scheduler::{
+    DfsScheduler, PctScheduler, RandomScheduler, Scheduler, UncontrolledNondeterminismCheckScheduler,
+};
 use ::shuttle::sync::Condvar;
 use ::shuttle::thread::JoinHandle;
 use ::shuttle::{Config, FailurePersistence, Runner};
@@ -50,14 +53,15 @@ impl Parker {
     pub fn owned_by_this_thread(&self) {}
 
     pub fn park(&self) {
-        let mut unparked = self.0.lock().unwrap();
+        let mut unparked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         while !std::mem::take(&mut *unparked) {
-            unparked = self.1.wait(unparked).unwrap();
+            unparked = self.1.wait(unparked).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
     pub fn unpark(&self) {
-        *self.0.lock().unwrap() = true;
+        // Also while a panic goes by that a lane catches.
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.1.notify_one();
     }
 }
@@ -104,7 +108,7 @@ pub struct Mutex<T>(::shuttle::sync::Mutex<T>);
 
 impl<T> Mutex<T> {
     pub fn lock(&self) -> MutexGuard<'_, T> {
-        self.0.lock().expect("nothing panics under it")
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -128,50 +132,46 @@ fn config() -> Config {
     config
 }
 
-/// Runs under one scheduler and counts the executions.
-pub fn run_with(scheduler: impl Scheduler + 'static, run: impl Fn() + Send + Sync + 'static) -> u64 {
-    Runner::new(scheduler, config()).run(move || {
+/// A schedule that fails is printed, and runs again by `--replay`.
+pub const REPLAYS: bool = true;
+
+pub fn replay(schedule: &str, run: impl Fn() + Send + Sync + 'static) {
+    let again = move || {
         timeline::begin();
         run();
-    }) as u64
+    };
+    ::shuttle::replay(again, schedule);
 }
 
-/// So many schedules of a model are tried in order before chance takes over.
-const IN_ORDER: usize = 20_000;
-const AT_RANDOM: usize = 2_000;
+/// Runs under one scheduler and counts the executions.
+fn run_with(scheduler: impl Scheduler + 'static, run: impl Fn() + Send + Sync + 'static) -> u64 {
+    let runner = Runner::new(scheduler, config());
+    let executions = runner.run(move || {
+        timeline::begin();
+        run();
+    });
+    executions as u64
+}
+
+/// Schedules of a race that are tried in order before chance takes over.
+const IN_ORDER: usize = 10_000;
 const SEED: u64 = 0x5e1d_ab1e;
 
-/// All schedules if they are few; if not, the first of them, and some at random.
+/// All schedules if they are few; if not, the first of them, and some by chance.
 pub fn explore(_: Option<usize>, run: impl Fn() + Send + Sync + Clone + 'static) -> Explored {
-    let (explored, all) = explore_up_to(IN_ORDER, None, run.clone());
-    if all {
-        return explored;
+    explore_within(IN_ORDER, run)
+}
+
+/// As `explore`, for any number of schedules. Chance is made to show that nothing but the schedule decides.
+pub fn explore_within(most: usize, run: impl Fn() + Send + Sync + Clone + 'static) -> Explored {
+    let in_order = run_with(DfsScheduler::new(Some(most), false), run.clone());
+    if in_order < most as u64 {
+        return Explored { executions: in_order, extent: "complete".to_owned() };
     }
-    let random = run_with(RandomScheduler::new_from_seed(SEED, AT_RANDOM), run.clone());
-    let pct = run_with(PctScheduler::new_from_seed(SEED, 3, AT_RANDOM), run);
-    let extent = format!("{} in order, {random} at random, {pct} by PCT (depth 3)", explored.executions);
-    Explored { executions: explored.executions + random + pct, extent }
-}
-
-/// All schedules, or so many; true if these were all.
-pub fn explore_up_to(
-    most: usize,
-    _: Option<usize>,
-    run: impl Fn() + Send + Sync + 'static,
-) -> (Explored, bool) {
-    let executions = run_with(DfsScheduler::new(Some(most), false), run);
-    (Explored { executions, extent: "complete".to_owned() }, executions < most as u64)
-}
-
-/// Runs one schedule again.
-pub fn replay(schedule: &str, run: impl Fn() + Send + Sync + 'static) {
-    let count = AtomicU64::new(0);
-    ::shuttle::replay(
-        move || {
-            count.fetch_add(1, Ordering::Relaxed);
-            timeline::begin();
-            run();
-        },
-        schedule,
-    );
+    let by_chance = most / 10;
+    let random = RandomScheduler::new_from_seed(SEED, by_chance);
+    let random = run_with(UncontrolledNondeterminismCheckScheduler::new(random), run.clone());
+    let pct = run_with(PctScheduler::new_from_seed(SEED, 3, by_chance), run);
+    let extent = format!("{in_order} in order, {random} at random, {pct} by PCT");
+    Explored { executions: in_order + random + pct, extent }
 }

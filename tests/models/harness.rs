@@ -77,17 +77,22 @@ pub struct Row {
 }
 
 /// Runs one model, or all of them as tests; `checker` names the checker and its part of the table.
-pub fn main(checker: &'static str, models: &[Model], replay: fn(&Model, &str)) -> ExitCode {
+pub fn main(checker: &'static str, models: &[Model], others: Vec<Trial>) -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let of_name = |name: &str| models.iter().find(|model| model.name == name).copied();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["--model", name] => explore(&of_name(name).expect("a model of this name")),
         ["--replay", name, schedule] => {
-            replay(&of_name(name).expect("a model of this name"), schedule);
+            let (name, program) = name.split_once('#').unwrap_or((name, "0"));
+            timeline::install_reporter("that is replayed");
+            match of_name(name).expect("a model of this name").run {
+                Run::Race(race) => checker::replay(schedule, race),
+                Run::Programs(all) => crate::programs::replay(all(), program.parse().expect("a number"), schedule),
+            }
             ExitCode::SUCCESS
         }
-        ["--write-table"] => run_all(checker, models, &Arguments::default(), true),
-        _ => run_all(checker, models, &Arguments::from_args(), false),
+        ["--write-table"] => run_all(checker, models, others, &Arguments::default(), true),
+        _ => run_all(checker, models, others, &Arguments::from_args(), false),
     }
 }
 
@@ -97,7 +102,7 @@ fn explore(model: &Model) -> ExitCode {
     let start = Instant::now();
     let explored = match model.run {
         Run::Race(race) => checker::explore(model.bound, race),
-        Run::Programs(programs) => match crate::programs::explore_all(programs(), model.bound) {
+        Run::Programs(programs) => match crate::programs::explore_all(programs()) {
             Some(explored) => explored,
             None => return ExitCode::FAILURE,
         },
@@ -117,7 +122,13 @@ fn explore(model: &Model) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn run_all(checker: &'static str, models: &[Model], arguments: &Arguments, write: bool) -> ExitCode {
+fn run_all(
+    checker: &'static str,
+    models: &[Model],
+    others: Vec<Trial>,
+    arguments: &Arguments,
+    write: bool,
+) -> ExitCode {
     static ROWS: Mutex<Vec<Row>> = Mutex::new(Vec::new());
 
     let names: Vec<_> = models.iter().map(|model| model.name).collect();
@@ -128,6 +139,7 @@ fn run_all(checker: &'static str, models: &[Model], arguments: &Arguments, write
             Trial::test(name, move || in_a_child(name).map(|row| ROWS.lock().unwrap().push(row)))
         })
         .collect();
+    trials.extend(others);
     trials.push(Trial::test("the_listing_is_whole", move || match write {
         true => Ok(()),
         false => crate::listing::compare(checker, &names),
@@ -155,7 +167,7 @@ fn run_all(checker: &'static str, models: &[Model], arguments: &Arguments, write
 
 fn in_a_child(name: &'static str) -> Result<Row, Failed> {
     let this = std::env::current_exe()?;
-    let child = Command::new(this).args(["--model", name]).stdin(Stdio::null()).output()?;
+    let child = Command::new(this).args(["--model", name]).env("RUST_BACKTRACE", "0").stdin(Stdio::null()).output()?;
     let (out, err) = (String::from_utf8_lossy(&child.stdout), String::from_utf8_lossy(&child.stderr));
     let line = out.lines().last().and_then(|line| line.strip_prefix(MARK)).filter(|_| child.status.success());
     let Some(line) = line else {

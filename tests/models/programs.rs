@@ -12,34 +12,25 @@ use crate::checker;
 use crate::crowd::Crowd;
 use crate::driver::{Lane, World};
 use crate::harness::Explored;
+use crate::timeline;
 
-/// A program that has more executions than this is explored to [`PREEMPTIONS`] only, unless `SHIELDABLE_DEEP` is set.
+/// A program that has more executions than this is explored in part, unless `SHIELDABLE_DEEP` is set.
 const MOST: usize = 500;
-const PREEMPTIONS: usize = 2;
 
 /// Runs and judges all of them; none if the spec does not allow something that was seen.
-pub fn explore_all(programs: Vec<Program>, bound: Option<usize>) -> Option<Explored> {
+pub fn explore_all(programs: Vec<Program>) -> Option<Explored> {
+    timeline::lanes_catch();
     let mut executions = 0;
     let mut coverage = Coverage::default();
     let mut histories = 0;
     let mut extents = BTreeMap::<String, usize>::new();
     let count = programs.len();
-    let deep = std::env::var_os("SHIELDABLE_DEEP").is_some();
-    for program in programs {
+    let most = if std::env::var_os("SHIELDABLE_DEEP").is_some() { usize::MAX } else { MOST };
+    for (index, program) in programs.into_iter().enumerate() {
         let program = Arc::new(program);
         let seen = Seen::default();
-        let mut explore = |most, bound| {
-            let (program, seen) = (program.clone(), seen.clone());
-            let (explored, all) = checker::explore_up_to(most, bound, move || {
-                let program = program.clone();
-                let history = checker::on_a_large_stack(move || execute(program));
-                *seen.lock().unwrap().entry(history).or_default() += 1;
-            });
-            executions += explored.executions;
-            all.then_some(explored)
-        };
-        let explored = explore(if deep { usize::MAX } else { MOST }, bound);
-        let explored = explored.or_else(|| explore(usize::MAX, Some(PREEMPTIONS))).expect("nothing limits it");
+        let explored = checker::explore_within(most, run(index, &program, &seen));
+        executions += explored.executions;
         *extents.entry(explored.extent).or_default() += 1;
         let seen = seen.lock().unwrap();
         histories += seen.len();
@@ -48,7 +39,7 @@ pub fn explore_all(programs: Vec<Program>, bound: Option<usize>) -> Option<Explo
             match judge.allows(history) {
                 Ok(clauses) => coverage.merge(clauses),
                 Err(mismatch) => {
-                    println!("{mismatch}\nseen {times} times");
+                    println!("program {index}, seen {times} times: {mismatch}");
                     return None;
                 }
             }
@@ -57,6 +48,32 @@ pub fn explore_all(programs: Vec<Program>, bound: Option<usize>) -> Option<Explo
     println!("    {histories} different histories; clauses: {coverage}");
     let extents: Vec<_> = extents.iter().map(|(extent, programs)| format!("{programs} {extent}")).collect();
     Some(Explored { executions, extent: format!("{count} programs: {}", extents.join(", ")) })
+}
+
+/// Runs one program once more as it was scheduled then.
+pub fn replay(programs: Vec<Program>, index: usize, schedule: &str) {
+    timeline::lanes_catch();
+    let program = Arc::new(programs.into_iter().nth(index).expect("a program of this number"));
+    checker::replay(schedule, run(index, &program, &Seen::default()));
+}
+
+/// One execution after the other. Where the checker can replay one that fails, each is judged at once, so that it fails.
+fn run(index: usize, program: &Arc<Program>, seen: &Seen) -> impl Fn() + Send + Sync + Clone + use<> {
+    let (program, seen) = (program.clone(), seen.clone());
+    move || {
+        let history = checker::on_a_large_stack({
+            let program = program.clone();
+            move || execute(program)
+        });
+        let mut seen = seen.lock().unwrap();
+        let times = seen.entry(history.clone()).or_default();
+        *times += 1;
+        if checker::REPLAYS && *times == 1 {
+            if let Err(mismatch) = Judge::new(&program, checker::ORDER).allows(&history) {
+                panic!("program {index}: {mismatch}");
+            }
+        }
+    }
 }
 
 /// How often each history was seen.
