@@ -26,7 +26,8 @@ class Program:
 
     def text(self):
         words = {"t": "task", "p": "plain"}
-        items = [f"{words[kind]} {kind}{index} {block(body)}" for index, (kind, body) in enumerate(zip(self.kinds, self.bodies))]
+        items = [f"{words[kind]} {kind}{index} " for index, kind in enumerate(self.kinds)]
+        items = [item + block(body) for item, body in zip(items, self.bodies)]
         return " ".join(items + [f"thread {block(self.lane)}"])
 
 

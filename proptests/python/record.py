@@ -194,7 +194,8 @@ def nobody(random):
     task = [op for op in task if op[0] not in ("cancel",)]
     bodies = [task, plain] if random.random() < 0.7 else [task, task]
     program = Maker(random).fitting(Program(["t", "p"] if bodies[1] is plain else ["t", "t"], bodies))
-    return Driver(random, program, [("enter",), ("try_lock", "r0"), ("try_lock", "l0"), ("cancel", "t0"), ("notify", "w0")])
+    outside = [("enter",), ("try_lock", "r0"), ("try_lock", "l0"), ("cancel", "t0"), ("notify", "w0")]
+    return Driver(random, program, outside)
 
 
 def everywhere(seed):

@@ -10,8 +10,8 @@ fn what_must_not_compile_does_not() {
     programs.compile_fail("ui/guard_*.rs");
 }
 
-/// Checked by the compiler. Values stand for what they hold: `u8` is all, `Cell` is not `Sync`, `MutexGuard` is not `Send`,
-/// `Rc` is neither, `PhantomPinned` is not `Unpin`, and `&mut u8` is not `UnwindSafe`.
+/// Checked by the compiler. Values stand for what they hold: `u8` is all, `Cell` is not `Sync`, `MutexGuard` is not
+/// `Send`, `Rc` is neither, `PhantomPinned` is not `Unpin`, and `&mut u8` is not `UnwindSafe`.
 mod auto_traits {
     use std::cell::Cell;
     use std::future::{Pending, Ready};
@@ -28,8 +28,8 @@ mod auto_traits {
     type SyncOnly = MutexGuard<'static, u8>;
     type Neither = Rc<u8>;
 
-    // D6: a shield may be closed by anybody, and moves with the future that holds it. Handles are what is passed around.
-    // What a panic leaves behind is a count that is right, so both may be used across a `catch_unwind`.
+    // D6: a shield may be closed by anybody, and moves with the future that holds it. Handles are what is passed
+    // around. What a panic leaves behind is a count that is right, so both may be used across a `catch_unwind`.
     assert_impl_all!(ShieldScope: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
     assert_impl_all!(TaskHandle: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Clone);
     assert_impl_all!(CancelHandle: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Clone);
@@ -63,8 +63,8 @@ mod auto_traits {
     assert_impl_all!(time::Timeout<Ready<u8>>: Send, Sync);
     assert_not_impl_any!(time::Timeout<Ready<u8>>: Unpin);
 
-    // D15: a `Lock` gives its value to one at a time, on whichever thread that is: `Send` is enough. An `RLock` gives `&T`
-    // to several guards of a task, which may be on two threads at once: `Send + Sync`.
+    // D15: a `Lock` gives its value to one at a time, on whichever thread that is: `Send` is enough. An `RLock` gives
+    // `&T` to several guards of a task, which may be on two threads at once: `Send + Sync`.
     assert_impl_all!(Lock<SendOnly>: Send, Sync, Unpin);
     assert_not_impl_any!(Lock<SyncOnly>: Send, Sync);
     assert_impl_all!(RLock<u8>: Send, Sync, Unpin);
@@ -72,8 +72,8 @@ mod auto_traits {
     assert_not_impl_any!(RLock<SendOnly>: Sync);
     assert_not_impl_any!(RLock<SyncOnly>: Send, Sync);
 
-    // The guard of a `Lock` is a `&mut T`, that of an `RLock` a `&RLock<T>`; an owned one also keeps the lock alive, and may
-    // be the last that does, so that it drops the value.
+    // The guard of a `Lock` is a `&mut T`, that of an `RLock` a `&RLock<T>`; an owned one also keeps the lock alive,
+    // and may be the last that does, so that it drops the value.
     assert_impl_all!(LockGuard<'static, SendOnly>: Send, Unpin);
     assert_not_impl_any!(LockGuard<'static, SendOnly>: Sync);
     assert_impl_all!(LockGuard<'static, u8>: Send, Sync);
@@ -101,8 +101,8 @@ mod auto_traits {
     assert_not_impl_any!(CancelOnDrop<SyncOnly>: Send, Sync);
     assert_impl_all!(JoinError: Send, Sync, Unpin);
 
-    // D14: there is no poisoning, so a panic may leave a value half-written for the next owner to see. Nothing that leads to
-    // one claims that unwinding cannot be noticed.
+    // D14: there is no poisoning, so a panic may leave a value half-written for the next owner to see. Nothing that
+    // leads to one claims that unwinding cannot be noticed.
     assert_impl_all!(Lock<u8>: UnwindSafe);
     assert_impl_all!(RLock<u8>: UnwindSafe);
     assert_not_impl_any!(Lock<u8>: RefUnwindSafe);

@@ -6,7 +6,7 @@ use std::task::Poll;
 
 use proptest::prelude::*;
 use shieldable::{
-    Cancelled, Lock, OwnedLockGuard, OwnedRLockGuard, RLock, ShieldableTask, TaskHandle, TryLockError, Waiter,
+    Cancelled, Lock, OwnedLockGuard, OwnedRLockGuard, RLock, ShieldableTask, TaskHandle, TryLockError, Wait, Waiter,
     shield_scope,
 };
 
@@ -90,8 +90,8 @@ proptest! {
         prop_assert!(survivors.into_iter().all(|at| order.contains(&at)), "{:?} of {:?}", order, gone);
     }
 
-    /// Each guard is released exactly once: a lock entered `n` times is free after `n` guards are dropped, in any order,
-    /// inside the task, outside it or on another thread, and not before.
+    /// Each guard is released exactly once: a lock entered `n` times is free after `n` guards are dropped, in any
+    /// order, inside the task, outside it or on another thread, and not before.
     #[test]
     fn law_each_guard_releases_once_in_any_order(
         order in (1..7usize).prop_flat_map(|n| Just((0..n).collect::<Vec<_>>()).prop_shuffle()),
@@ -133,8 +133,9 @@ proptest! {
     #[test]
     fn law_try_lock_succeeds_exactly_on_a_free_lock(held in any::<bool>(), queued in 0..3u8, mine in 0..3usize) {
         let (lock, plain, log) = (Arc::new(RLock::new(())), Arc::new(Lock::new(())), Log::default());
+        let others = if held { queued + 1 } else { 0 };
         let mut others: Vec<Waits> =
-            (0..if held { queued + 1 } else { 0 }).map(|at| waits(at, &lock, &plain, true, false, log.clone())).collect();
+            (0..others).map(|at| waits(at, &lock, &plain, true, false, log.clone())).collect();
         others.iter_mut().for_each(|task| _ = task.poll());
         let tried = lock.clone();
         let outcome = to_its_end(|_| async move {
@@ -152,7 +153,8 @@ proptest! {
     /// Dropping everybody who waits or holds, in any order, leaves the lock free.
     #[test]
     fn law_a_lock_that_everybody_has_left_is_free(
-        order in (1..8usize).prop_flat_map(|n| Just((0..n).collect::<Vec<_>>()).prop_shuffle()), re_entrant in any::<bool>(),
+        order in (1..8usize).prop_flat_map(|n| Just((0..n).collect::<Vec<_>>()).prop_shuffle()),
+        re_entrant in any::<bool>(),
     ) {
         let (lock, plain) = (Arc::new(RLock::new(())), Arc::new(Lock::new(())));
         let mut tasks: Vec<Option<Waits>> =
@@ -171,7 +173,7 @@ proptest! {
         acts in prop::collection::vec(prop_oneof![3 => Just(0u8), 2 => Just(1), 1 => Just(2), 1 => Just(3)], 0..20),
     ) {
         let waiter = Waiter::new();
-        let mut waits: Vec<(Pin<Box<shieldable::Wait<'_>>>, bool)> = Vec::new();
+        let mut waits: Vec<(Pin<Box<Wait<'_>>>, bool)> = Vec::new();
         for act in acts {
             match act {
                 0 => waits.push((Box::pin(waiter.wait()), false)),

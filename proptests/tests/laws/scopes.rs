@@ -35,7 +35,9 @@ proptest! {
 
     /// A timeout with an infinite deadline is the identity.
     #[test]
-    fn law_a_timeout_with_an_infinite_deadline_is_the_identity(steps in steps(), after in steps(), actions in actions()) {
+    fn law_a_timeout_with_an_infinite_deadline_is_the_identity(
+        steps in steps(), after in steps(), actions in actions(),
+    ) {
         let run = |wrapped: bool| {
             let (steps, after) = (steps.clone(), after.clone());
             observe(|log| async move {
@@ -92,8 +94,11 @@ proptest! {
     /// Of nested scopes the one that is cancelled gives the error, and those around it go on.
     /// cats-effect: a `poll` inside `uncancelable` is cancelable by its own region alone.
     #[test]
-    fn law_the_cancelled_scope_alone_gives_the_error(depth in 1..6usize, which in any::<prop::sample::Index>(), shield in any::<bool>()) {
-        fn nest(level: usize, depth: usize, handles: Rc<RefCell<Vec<CancelHandle>>>, errors: Rc<RefCell<Vec<usize>>>) -> Boxed<()> {
+    fn law_the_cancelled_scope_alone_gives_the_error(
+        depth in 1..6usize, which in any::<prop::sample::Index>(), shield in any::<bool>(),
+    ) {
+        type Shared<T> = Rc<RefCell<Vec<T>>>;
+        fn nest(level: usize, depth: usize, handles: Shared<CancelHandle>, errors: Shared<usize>) -> Boxed<()> {
             Box::pin(async move {
                 if level == depth {
                     return pending().await;
@@ -108,7 +113,8 @@ proptest! {
         let (handles, errors) = (Rc::default(), Rc::default());
         let nested = nest(0, depth, Rc::clone(&handles), Rc::clone(&errors));
         // A shield around all of them bounds none.
-        let mut task = Box::pin(ShieldableTask::new(async move { if shield { shielded(nested).await } else { nested.await } }));
+        let body = async move { if shield { shielded(nested).await } else { nested.await } };
+        let mut task = Box::pin(ShieldableTask::new(body));
         prop_assert!(poll(task.as_mut()).is_pending());
         let which = which.index(depth);
         let cancelled = handles.borrow()[which].clone();

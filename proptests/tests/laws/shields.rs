@@ -1,10 +1,11 @@
 //! Laws of shields.
 
-use proptest::prelude::*;
-use shieldable::{ShieldableTask, TaskHandle, is_shielded, shield_scope, shielded};
 use std::future::ready;
 use std::pin::pin;
 use std::task::Poll;
+
+use proptest::prelude::*;
+use shieldable::{ShieldableTask, TaskHandle, is_shielded, shield_scope, shielded};
 
 use crate::support::*;
 
@@ -90,7 +91,9 @@ proptest! {
 
     /// Guards close in any order: the shield holds until the last of them, whichever that is.
     #[test]
-    fn law_the_order_in_which_guards_close_does_not_matter(order in Just((0..6usize).collect::<Vec<_>>()).prop_shuffle()) {
+    fn law_the_order_in_which_guards_close_does_not_matter(
+        order in Just((0..6usize).collect::<Vec<_>>()).prop_shuffle(),
+    ) {
         let outcome = to_its_end(|_| async move {
             let mut shields: Vec<_> = order.iter().map(|_| Some(shield_scope())).collect();
             TaskHandle::current().cancel();
@@ -155,7 +158,9 @@ proptest! {
 
     /// Tasks inherit neither shields nor requests. cats-effect: `uncancelableStartIsCancelable`.
     #[test]
-    fn law_children_inherit_neither_shields_nor_requests(guards in 0..4usize, requests in 0..4usize, polls in 0..3usize) {
+    fn law_children_inherit_neither_shields_nor_requests(
+        guards in 0..4usize, requests in 0..4usize, polls in 0..3usize,
+    ) {
         let mut child = None;
         let outcome = to_its_end(|_| {
             let child = &mut child;

@@ -1,8 +1,8 @@
 //! One vector beside the model: every step alike, or explained by a departure.
 //!
-//! Each excuse is as narrow as what can be observed allows: it names the operation, the state before it, and the letters
-//! that differ. Where a departure makes the two runs go different ways (a task lives on in one of them), the comparison
-//! of this vector ends there; what came before has been compared in full.
+//! Each excuse is as narrow as what can be observed allows: it names the operation, the state before it, and the
+//! letters that differ. Where a departure makes the two runs go different ways (a task lives on in one of them), the
+//! comparison of this vector ends there; what came before has been compared in full.
 
 use std::collections::BTreeSet;
 
@@ -385,7 +385,8 @@ impl<'v> Comparison<'v> {
         let last = self.tasks[task].last;
         self.tasks[task].woken_more = true;
         match op {
-            // Not a departure: a request to a shielded task wakes it for nothing (HDL-2), and so does a deadline (TMO-5).
+            // Not a departure: a request to a shielded task wakes it for nothing (HDL-2), and so does a deadline
+            // (TMO-5).
             Op::Cancel(other) if other == fiber && last.shielded => Ok(()),
             Op::Deadline(_) if last.shielded => Ok(()),
             Op::Poll(..) if now.shielded && now.cancelling > last.cancelling => Ok(()),

@@ -1,8 +1,9 @@
 //! Programs on real tokio runtimes, with real races, judged by the spec.
 //!
-//! Each task of a program is spawned and polled with tokio's own wakers; the threads outside are tokio tasks that cancel,
-//! notify and ask. Each lane writes down what it saw, and the judge looks for an order of steps in which the spec does the
-//! same. Nothing sleeps; the programs are such that every task ends (`programs.rs`). A run that does not is a lost wake-up.
+//! Each task of a program is spawned and polled with tokio's own wakers; the threads outside are tokio tasks that
+//! cancel, notify and ask. Each lane writes down what it saw, and the judge looks for an order of steps in which the
+//! spec does the same. Nothing sleeps; the programs are such that every task ends (`programs.rs`). A run that does not
+//! is a lost wake-up.
 
 mod interpreter;
 mod jostle;

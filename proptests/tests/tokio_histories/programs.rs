@@ -1,8 +1,8 @@
 //! Programs whose tasks all end, however they are interleaved.
 //!
-//! Whoever waits for a notification does so without a shield, and the last that the first thread outside does is to cancel
-//! every task, which nobody takes back. Locks are taken in one order, `l0` once and before `r0`, and held by tasks only,
-//! which release them when they end.
+//! Whoever waits for a notification does so without a shield, and the last that the first thread outside does is to
+//! cancel every task, which nobody takes back. Locks are taken in one order, `l0` once and before `r0`, and held by
+//! tasks only, which release them when they end.
 
 use shieldable_model::{Choices, Program, Seed};
 
