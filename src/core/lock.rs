@@ -66,11 +66,9 @@ impl<T: ?Sized> Lock<T> {
     ///
     /// Dropping the future gives up the place in the queue; a lock that had been handed to it is passed on. Nothing else
     /// is lost.
-    pub async fn lock(&self) -> LockGuard<'_, T> {
-        if self.try_enter().is_err() {
-            self.raw.enter::<Anybody>().await;
-        }
-        LockGuard { lock: self, value: PhantomData }
+    #[inline]
+    pub fn lock(&self) -> impl Future<Output = LockGuard<'_, T>> {
+        self.raw.acquire::<Anybody, _, _>(move || LockGuard { lock: self, value: PhantomData })
     }
 
     /// Waits for the lock; the guard keeps the `Arc`, and so may outlive the caller.

@@ -114,11 +114,9 @@ impl<T: ?Sized> RLock<T> {
     /// # );
     /// # assert!(task.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())).is_ready());
     /// ```
-    pub async fn lock(&self) -> RLockGuard<'_, T> {
-        if self.try_enter().is_err() {
-            self.raw.enter::<CurrentTask>().await;
-        }
-        RLockGuard { lock: self }
+    #[inline]
+    pub fn lock(&self) -> impl Future<Output = RLockGuard<'_, T>> {
+        self.raw.acquire::<CurrentTask, _, _>(move || RLockGuard { lock: self })
     }
 
     /// Waits for the lock; the guard keeps the `Arc`, and so may outlive the caller.
