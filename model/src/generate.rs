@@ -107,7 +107,9 @@ struct Generation<'g, C> {
 impl<C: Choices> Generation<'_, C> {
     fn program(&mut self) {
         let shape = self.grammar.shape;
-        let tasks = 1 + self.choices.pick(usize::from(shape.tasks));
+        // The larger of two: alone, a task meets nobody.
+        let tasks = usize::from(shape.tasks);
+        let tasks = 1 + self.choices.pick(tasks).max(self.choices.pick(tasks));
         for index in 0..tasks {
             let kinds = &self.grammar.tops;
             let kind = kinds[self.choices.pick(kinds.len())];
@@ -156,10 +158,10 @@ impl<C: Choices> Generation<'_, C> {
         self.ops += 1;
     }
 
-    /// How many more operations, at most `max`.
+    /// How many more operations, at most `max`: long ones are the likelier, as most things take a few.
     fn length(&mut self, max: usize) -> usize {
         let room = (MAX_OPS - 16).saturating_sub(self.ops).min(max);
-        self.choices.pick(room + 1)
+        self.choices.pick(room + 1).max(self.choices.pick(room + 1))
     }
 
     fn body(&mut self, depth: usize) {

@@ -6,19 +6,19 @@
 
 use std::sync::Arc;
 
-use shieldable_model::{Begin, Builder, Coverage, FiberId, Kind, LaneId, Op, Program, Seed};
+use shieldable_model::{Begin, Builder, Choices, Coverage, FiberId, Kind, LaneId, MAX_LOCALS, Op, Program, Seed};
 
 use crate::lockstep::{Failure, Lockstep};
 
 /// Programs that have something in common.
 #[derive(Clone, Copy, Debug)]
-pub struct Family<'a> {
+pub struct Family {
     /// Fibers, with holes: names in angle brackets.
-    pub bodies: &'a str,
+    pub bodies: &'static str,
     /// What each hole is filled with.
-    pub holes: &'a [(&'a str, &'a [&'a str])],
+    pub holes: &'static [(&'static str, &'static [&'static str])],
     /// What may be done outside.
-    pub outside: &'a [&'a str],
+    pub outside: &'static [&'static str],
     /// How often.
     pub length: u32,
 }
@@ -38,7 +38,7 @@ pub struct Extent {
     pub coverage: Coverage,
 }
 
-impl Family<'_> {
+impl Family {
     /// Runs all of them.
     ///
     /// # Errors
@@ -60,27 +60,57 @@ impl Family<'_> {
         })
     }
 
+    /// One of them, with a schedule of another length.
+    pub fn sample(&self, length: usize, choices: &mut impl Choices) -> Program {
+        let mut bodies = String::new();
+        let mut rest = self.bodies;
+        while let Some((before, name, after)) = hole(rest) {
+            let fillings = self.fillings(name);
+            bodies += before;
+            bodies += fillings[choices.pick(fillings.len())];
+            rest = after;
+        }
+        bodies += rest;
+        let (template, outside) = self.template(&bodies);
+        // A lane holds so much and no more.
+        let mut room = MAX_LOCALS;
+        let schedule = (0..length).map(|_| match outside[choices.pick(outside.len())] {
+            Op::TryLock(_) if room == 0 => outside[0],
+            Op::TryLock(lock) => {
+                room -= 1;
+                Op::TryLock(lock)
+            }
+            op => op,
+        });
+        with_lane(&template, schedule)
+    }
+
+    fn fillings(&self, name: &str) -> &'static [&'static str] {
+        self.holes.iter().find(|hole| hole.0 == name).expect("every hole can be filled").1
+    }
+
+    /// The bodies as a program, and what the outside may do to it.
+    fn template(&self, bodies: &str) -> (Program, Vec<Op>) {
+        let text = format!("{bodies} thread {{ {} }}", self.outside.join(" "));
+        let template: Program = text.parse().unwrap_or_else(|error| panic!("{error} in {text}"));
+        let outside = template.lane(LaneId(0)).map(|op| template.op(op)).collect();
+        (template, outside)
+    }
+
     fn for_each_filling(
         &self,
         text: &str,
         found: &mut impl FnMut(&str) -> Result<(), Box<Failure>>,
     ) -> Result<(), Box<Failure>> {
-        let hole = text.split_once('<').and_then(|(before, rest)| {
-            let (name, after) = rest.split_once('>')?;
-            Some((before, name, after))
-        });
-        let Some((before, name, after)) = hole else { return found(text) };
-        let (_, fillings) = self.holes.iter().find(|hole| hole.0 == name).expect("every hole can be filled");
-        for filling in *fillings {
+        let Some((before, name, after)) = hole(text) else { return found(text) };
+        for filling in self.fillings(name) {
             self.for_each_filling(&format!("{before}{filling}{after}"), found)?;
         }
         Ok(())
     }
 
     fn run_schedules(&self, lockstep: &mut Lockstep, bodies: &str) -> Result<(), Box<Failure>> {
-        let text = format!("{bodies} thread {{ {} }}", self.outside.join(" "));
-        let template: Program = text.parse().unwrap_or_else(|error| panic!("{error} in {text}"));
-        let outside: Vec<Op> = template.lane(LaneId(0)).map(|op| template.op(op)).collect();
+        let (template, outside) = self.template(bodies);
         let length = self.length as usize;
         let mut schedule = vec![0; length];
         loop {
@@ -91,6 +121,13 @@ impl Family<'_> {
             schedule[at + 1..].fill(0);
         }
     }
+}
+
+/// The first hole of a text: what is before it, its name, what is after it.
+fn hole(text: &str) -> Option<(&str, &str, &str)> {
+    let (before, rest) = text.split_once('<')?;
+    let (name, after) = rest.split_once('>')?;
+    Some((before, name, after))
 }
 
 /// The fibers of a program, and one lane.

@@ -12,6 +12,7 @@ mod subject_sync;
 
 pub mod driver;
 pub mod exhaustive;
+pub mod families;
 pub mod inputs;
 pub mod lockstep;
 mod quiet;

@@ -8,18 +8,21 @@ use std::sync::Arc;
 
 use proptest::prelude::{ProptestConfig, Strategy, any};
 use proptest::test_runner::{TestCaseError, TestError, TestRunner};
-use shieldable_model::{Alphabet, Seed, Shape, programs};
+use shieldable_model::{Alphabet, Program, Seed, Shape, programs};
+use shieldable_proptests::families;
 use shieldable_proptests::lockstep::Lockstep;
 use shieldable_proptests::lockstep::replay::store;
 
-const CASES: u32 = 150_000;
+const CASES: u32 = 100_000;
+/// Of the schedules that are not exhaustive.
+const LENGTH: usize = 16;
 
-fn agrees(shape: Shape) {
+fn agrees(programs: impl Strategy<Value = Arc<Program>>) {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(CASES);
     let config = ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 20_000, ..Default::default() };
     let lockstep = RefCell::new(Lockstep::new());
     let failed = RefCell::new(None);
-    let strategy = (programs(shape).prop_map(Arc::new), any::<u64>());
+    let strategy = (programs, any::<u64>());
     let result = TestRunner::new(config).run(&strategy, |(program, order)| {
         lockstep.borrow_mut().run(&program, &mut Seed(order)).map_err(|failure| {
             *failed.borrow_mut() = Some(failure);
@@ -44,34 +47,45 @@ fn agrees(shape: Shape) {
     }
 }
 
+fn of(shape: Shape) -> impl Strategy<Value = Arc<Program>> {
+    programs(shape).prop_map(Arc::new)
+}
+
 #[test]
 fn programs_of_everything() {
-    agrees(Shape::MIXED);
+    agrees(of(Shape::MIXED));
 }
 
 #[test]
 fn programs_of_requests_shields_and_scopes() {
-    agrees(Shape::CANCEL);
+    agrees(of(Shape::CANCEL));
 }
 
 #[test]
 fn programs_of_locks_and_waiters() {
-    agrees(Shape::LOCKS);
+    agrees(of(Shape::LOCKS));
 }
 
 #[test]
 fn programs_of_acquisitions_that_move_between_tasks() {
-    agrees(Shape::MOVES);
+    agrees(of(Shape::MOVES));
 }
 
 /// Many lanes, an executor for each task: wakes decide who goes on.
 #[test]
 fn programs_of_tasks_that_run_when_woken() {
-    agrees(Shape { alphabet: Alphabet::ALL, ..Shape::THREADS });
+    agrees(of(Shape { alphabet: Alphabet::ALL, ..Shape::THREADS }));
 }
 
 /// Two locks of each sort, two waiters, more tasks and deeper bodies than in the others.
 #[test]
 fn large_programs() {
-    agrees(Shape { tasks: 4, ops: 8, depth: 4, lane_ops: 40, locks: 2, waiters: 2, slots: 4, ..Shape::MIXED });
+    agrees(of(Shape { tasks: 4, ops: 8, depth: 4, lane_ops: 40, locks: 2, waiters: 2, slots: 4, ..Shape::MIXED }));
+}
+
+/// What is run exhaustively with short schedules, with long ones.
+#[test]
+fn long_schedules_of_the_families() {
+    let families = (0..families::ALL.len(), any::<u64>());
+    agrees(families.prop_map(|(family, seed)| Arc::new(families::ALL[family].sample(LENGTH, &mut Seed(seed)))));
 }

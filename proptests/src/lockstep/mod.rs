@@ -29,6 +29,7 @@ pub struct Lockstep {
 }
 
 /// What a step was, for those who count what happens.
+#[derive(Clone, Copy)]
 pub struct Step<'a> {
     /// Before it.
     pub before: &'a State,
@@ -73,6 +74,11 @@ impl Lockstep {
     /// The clauses that decided something in any step.
     pub fn coverage(&self) -> Coverage {
         self.trace.coverage
+    }
+
+    /// The same, and forgets them.
+    pub fn take_coverage(&mut self) -> Coverage {
+        std::mem::take(&mut self.trace.coverage)
     }
 
     /// Runs a program to its end. `schedule` chooses among the lanes that may go on.
