@@ -25,7 +25,7 @@ pub fn lockstep(program: &Arc<Program>) {
         if let Err(failure) = lockstep.run(program, &mut Seed(0)) {
             panic!("{failure}");
         }
-        Tally::of_lockstep(lockstep.programs(), lockstep.steps(), lockstep.coverage());
+        Tally::of_lockstep(lockstep.programs(), lockstep.operations(), lockstep.coverage());
     });
 }
 
