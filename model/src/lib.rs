@@ -11,6 +11,7 @@
 mod builder;
 mod clause;
 mod edit;
+mod ending;
 mod enumerate;
 #[cfg(feature = "check")]
 pub mod explore;

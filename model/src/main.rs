@@ -85,9 +85,19 @@ fn main() -> ExitCode {
 }
 
 fn run_check(deep: bool, only: Option<&str>, faults: bool, threads: usize) -> bool {
-    let wanted = |config: &&Config| only.is_none_or(|only| config.name.contains(only));
+    let wanted = |config: &Config| only.is_none_or(|only| config.name.contains(only));
+    let mut configs: Vec<Config> =
+        CONFIGS.iter().filter(|config| deep || config.depth == Depth::Quick).copied().collect();
+    if deep {
+        // Those whose polls are whole steps so far, interleaved within the polls too.
+        let coarse = CONFIGS.iter().filter(|config| {
+            config.grain == Grain::Poll && config.depth == Depth::Quick && !explore::ONLY_POLLS.contains(&config.name)
+        });
+        configs.extend(coarse.map(|config| Config { grain: Grain::Step, spurious: 0, ..*config }));
+    }
+    configs.retain(wanted);
     let mut reports = Vec::new();
-    for config in CONFIGS.iter().filter(wanted).filter(|config| deep || config.depth == Depth::Quick) {
+    for config in &configs {
         reports.push((config, check_with_progress(config, threads)));
     }
     println!("{}", table(&reports));

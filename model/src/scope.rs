@@ -44,7 +44,7 @@ impl Machine<'_> {
         match it.phase {
             Phase::Unborn => return Ret::Absent,
             Phase::Live => {
-                it.requests += 1;
+                it.requests = it.requests.saturating_add(1);
                 let waker = it.waker;
                 if !self.broken(Fault::CancelDoesNotWake) {
                     self.wake(waker);

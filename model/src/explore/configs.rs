@@ -192,6 +192,17 @@ configs! {
         thread { run t0 } thread { run t1 } thread { cancel t0 } thread { cancel t1 } thread { cancel c0 }"
 }
 
+/// Configurations that are too large to be interleaved within polls; smaller ones with the same concepts are.
+pub const ONLY_POLLS: &[&str] = &[
+    "three tasks, one lock",
+    "three tasks, re-entrant",
+    "two locks",
+    "moving acquisition",
+    "moving scope",
+    "three waits",
+    "joins",
+];
+
 /// What programs are made of, for the claim that each pair is explored together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "the names say it")]

@@ -10,7 +10,7 @@ mod situations;
 mod symmetry;
 mod world;
 
-pub use configs::{CONFIGS, Concept, Config, Depth, Grain};
+pub use configs::{CONFIGS, Concept, Config, Depth, Grain, ONLY_POLLS};
 pub use projection::{LOCK_PHASES, Projection, SCOPE_PHASES};
 pub use properties::{Law, LawKind};
 pub use run::{Report, Violation, check, explored, hunt};
