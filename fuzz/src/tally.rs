@@ -31,7 +31,11 @@ impl Tally {
         let tally = TALLY.get();
         let mut all = Coverage::from_words(tally.clauses);
         all.merge(clauses);
-        TALLY.set(Tally { programs: tally.programs + programs, operations: tally.operations + operations, clauses: all.words() });
+        TALLY.set(Tally {
+            programs: tally.programs + programs,
+            operations: tally.operations + operations,
+            clauses: all.words(),
+        });
     }
 }
 
@@ -42,7 +46,10 @@ extern "C" fn say() {
     let missing: Vec<_> = clauses.missing().map(Clause::id).collect();
     let reached = observable - missing.len();
     let seconds = clock() as f64 / 1e6;
-    eprintln!("{programs} programs of {:.1} operations in lanes, bodies and destructors;", operations as f64 / programs as f64);
+    eprintln!(
+        "{programs} programs of {:.1} operations in lanes, bodies and destructors;",
+        operations as f64 / programs as f64
+    );
     eprintln!("{:.0} a second of processor time, the fuzzer's own included;", programs as f64 / seconds);
     eprintln!("{reached} of {observable} observable clauses; missing: {}", missing.join(" "));
 }
