@@ -116,6 +116,9 @@ pub fn spawn_lane<R: Send + 'static>(body: impl FnOnce() -> R + Send + 'static) 
 /// In words.
 const STACK: usize = 8 * 1024;
 
+/// A program that has more executions is explored in part, unless `SHIELDABLE_DEEP` is set.
+pub const MOST_OF_A_PROGRAM: usize = 500;
+
 /// What a history says about the order of different lanes: nothing, since a load need not see what was done before it.
 pub const ORDER: Order = Order::PerLane;
 

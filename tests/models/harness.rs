@@ -91,7 +91,10 @@ pub fn main(checker: &'static str, models: &[Model], others: Vec<Trial>) -> Exit
             }
             ExitCode::SUCCESS
         }
-        ["--write-table"] => run_all(checker, models, others, &Arguments::default(), true),
+        ["--write-table"] => {
+            let arguments = Arguments { test_threads: Some(4), ..Arguments::default() };
+            run_all(checker, models, others, &arguments, true)
+        }
         _ => run_all(checker, models, others, &Arguments::from_args(), false),
     }
 }
@@ -114,7 +117,9 @@ fn explore(model: &Model) -> ExitCode {
         println!("    {count:>9} x {outcome}");
     }
     let unlisted: Vec<_> = counts.keys().filter(|outcome| !model.outcomes.contains(outcome)).collect();
-    if !missing.is_empty() || !unlisted.is_empty() {
+    // Chance owes nothing.
+    let owed = explored.extent.starts_with("complete");
+    if (owed && !missing.is_empty()) || !unlisted.is_empty() {
         println!("outcomes that never occurred: {missing:?}; that are not listed: {unlisted:?}");
         return ExitCode::FAILURE;
     }

@@ -14,9 +14,6 @@ use crate::driver::{Lane, World};
 use crate::harness::Explored;
 use crate::timeline;
 
-/// A program that has more executions than this is explored in part, unless `SHIELDABLE_DEEP` is set.
-const MOST: usize = 500;
-
 /// Runs and judges all of them; none if the spec does not allow something that was seen.
 pub fn explore_all(programs: Vec<Program>) -> Option<Explored> {
     timeline::lanes_catch();
@@ -25,7 +22,7 @@ pub fn explore_all(programs: Vec<Program>) -> Option<Explored> {
     let mut histories = 0;
     let mut extents = BTreeMap::<String, usize>::new();
     let count = programs.len();
-    let most = if std::env::var_os("SHIELDABLE_DEEP").is_some() { usize::MAX } else { MOST };
+    let most = if std::env::var_os("SHIELDABLE_DEEP").is_some() { usize::MAX } else { checker::MOST_OF_A_PROGRAM };
     for (index, program) in programs.into_iter().enumerate() {
         let program = Arc::new(program);
         let seen = Seen::default();
