@@ -148,12 +148,18 @@ enum Built {
 struct Message {
     executable: Option<PathBuf>,
     target: Option<Target>,
+    profile: Option<Profile>,
     message: Option<Diagnostic>,
 }
 
 #[derive(Deserialize)]
 struct Target {
     name: String,
+}
+
+#[derive(Deserialize)]
+struct Profile {
+    test: bool,
 }
 
 #[derive(Deserialize)]
@@ -190,6 +196,8 @@ fn build(column: &Column, place: &Place, only: &[String]) -> Result<Built> {
     }
     let mut executables: Vec<_> = messages
         .into_iter()
+        // Programs of the package are built for its tests, too.
+        .filter(|message| column.build[0] != "test" || message.profile.as_ref().is_some_and(|profile| profile.test))
         .filter_map(|message| Some((message.target?.name, message.executable?)))
         .filter(|(name, _)| (only.is_empty() || only.contains(name)) && !column.skip.contains(name))
         .collect();
@@ -216,7 +224,7 @@ impl Run<'_> {
         let started = |line: &str| Some(line.strip_prefix("test ")?.split(" ...").next()?.trim().to_owned());
         let ended = |line: &&str| line.ends_with("... ok") || line.ends_with("ok");
         self.count += run.output.lines().filter(|line| line.starts_with("test ")).filter(ended).count() as u64;
-        let last = || run.output.lines().filter_map(started).last().unwrap_or_else(|| "at its start".to_owned());
+        let last = || run.output.lines().filter_map(started).next_back().unwrap_or_else(|| "at its start".to_owned());
         let (by, how) = match run.end {
             End::Success => return Ok(Notice::Passed),
             End::Interrupted => return Ok(Notice::Interrupted),

@@ -35,6 +35,8 @@ pub struct Column {
     pub environment: BTreeMap<String, String>,
     #[serde(default)]
     pub build_environment: BTreeMap<String, String>,
+    /// Checkers with the same word here share a copy of the sources and what is built of it, and run one after the other.
+    pub place: Option<String>,
     /// Executables that have nothing to do with it.
     #[serde(default)]
     pub skip: Vec<String>,
@@ -65,6 +67,10 @@ pub enum Kind {
 }
 
 impl Column {
+    pub fn place(&self) -> &str {
+        self.place.as_deref().unwrap_or(&self.id)
+    }
+
     pub fn is_blind_to(&self, bug: &Bug) -> bool {
         self.blind.iter().any(|folder| bug.file.starts_with(folder.as_str()))
     }

@@ -129,7 +129,7 @@ pub fn read() -> Result<Vec<Rung>> {
 
 /// Prints what there is.
 pub fn list(level: Level) -> Result<()> {
-    println!("{:12} {:>8}  {}", "NAME", "SECONDS", "WHAT");
+    println!("{:12} {:>8}  WHAT", "NAME", "SECONDS");
     for rung in read()? {
         let seconds = rung.at(level).map_or("-".to_owned(), |commands| commands.seconds.to_string());
         println!("{:12} {seconds:>8}  {}", rung.id, rung.title);

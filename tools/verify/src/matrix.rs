@@ -139,19 +139,28 @@ pub fn run(plan: &Plan) -> Result<Summary> {
     let bar = bars.add(ProgressBar::new(total as u64));
     bar.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} cells, {elapsed} gone, {eta} to go  {msg}")?);
     let deadline = plan.time.map(|time| Instant::now() + time);
-    let queues = Mutex::new(queues.into_iter());
+    let mut places: Vec<Vec<(&Column, Vec<Task>)>> = Vec::new();
+    for (column, tasks) in queues {
+        match places.iter_mut().find(|place| place[0].0.place() == column.place()) {
+            Some(place) => place.push((column, tasks)),
+            None => places.push(vec![(column, tasks)]),
+        }
+    }
+    let places = Mutex::new(places.into_iter());
     let work = |_| -> Result<()> {
-        // A checker is one worker's alone: it has one copy of the sources.
-        while let Some((column, tasks)) = { queues.lock().expect("no panic while locked").next() } {
-            let place = Place::new(&plan.work, &column.id);
+        // A place is one worker's alone: it has one copy of the sources.
+        while let Some(queues) = { places.lock().expect("no panic while locked").next() } {
+            let place = Place::new(&plan.work, queues[0].0.place());
             source.copy_to(&place.tree)?;
-            for (number, task) in tasks.iter().enumerate() {
-                if interrupt::happened() || deadline.is_some_and(|deadline| Instant::now() > deadline) {
-                    summary.lock().expect("no panic while locked").left += tasks.len() - number;
-                    break;
+            for (column, tasks) in queues {
+                for (number, task) in tasks.iter().enumerate() {
+                    if interrupt::happened() || deadline.is_some_and(|deadline| Instant::now() > deadline) {
+                        summary.lock().expect("no panic while locked").left += tasks.len() - number;
+                        break;
+                    }
+                    one(plan, &matrix, column, &place, task, &results, &summary, &bar)?;
+                    source.tidy(&place.tree)?;
                 }
-                one(plan, &matrix, column, &place, task, &results, &summary, &bar)?;
-                source.tidy(&place.tree)?;
             }
         }
         Ok(())

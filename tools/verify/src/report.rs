@@ -68,7 +68,7 @@ fn page(parts: &[Part], grid: &Grid) -> String {
     clauses(&mut html, grid);
     failures(&mut html, parts);
     let _ = write!(html, "<h2 id=\"limits\">What this cannot show</h2>{}", include_str!("../report/limits.html"));
-    let _ = write!(html, "</main><script>{}</script></html>\n", include_str!("../report/script.js"));
+    let _ = writeln!(html, "</main><script>{}</script></html>", include_str!("../report/script.js"));
     html
 }
 
@@ -238,14 +238,13 @@ fn clauses(html: &mut String, grid: &Grid) {
             let says: Vec<_> = bugs.iter().map(|bug| grid.cell(bug, column).0).collect();
             let tried = says.iter().filter(|say| !matches!(say, Say::NotRun | Say::Blind | Say::Broken)).count();
             let killed = says.iter().filter(|say| **say == Say::Killed).count();
-            if tried == 0 {
-                html.push_str("<td class=\"soft\">–</td>");
-            } else {
-                let percent = killed * 100 / tried;
+            if let Some(percent) = (killed * 100).checked_div(tried) {
                 let _ = write!(
                     html,
                     "<td title=\"{killed} of {tried}\"><span class=\"bar\"><i style=\"width:{percent}%\"></i></span> {killed}</td>"
                 );
+            } else {
+                html.push_str("<td class=\"soft\">–</td>");
             }
         }
         let exercised = spec
