@@ -26,7 +26,7 @@ impl Plan {
             .with_style(ProgressStyle::with_template("{spinner} {elapsed} {msg}").expect("a fixed template"));
         bar.enable_steady_tick(Duration::from_millis(100));
         // Many short slices: most then pass without the scheduler taking the processor away in the middle.
-        let (rounds, slice) = if quick { (7, Duration::from_millis(1)) } else { (41, Duration::from_millis(3)) };
+        let (rounds, slice) = if quick { (9, Duration::from_micros(500)) } else { (101, Duration::from_micros(700)) };
         Self { rounds, slice, quick, bar }
     }
 

@@ -28,8 +28,8 @@ pub(super) fn run(plan: &Plan) -> Outcome {
 
 fn allocations() -> Vec<Line> {
     let count = |work: &dyn Fn()| allocations_of(work).1.count as f64;
-    let held = |what: &str, work: &dyn Fn(), bound: f64| {
-        Line::alone(format!("allocations: {what}"), Figure::Count(count(work)), Bound::AtMost(bound))
+    let held = |what: &str, work: &dyn Fn(), bound: Bound| {
+        Line::alone(format!("allocations: {what}"), Figure::Count(count(work)), bound)
     };
     let ((), shield) = hand::ready(ShieldableTask::new(async { allocations_of(|| drop(shield_scope())) })).unwrap();
     let (lock, waiter) = (Lock::new(()), Waiter::new());
@@ -40,20 +40,20 @@ fn allocations() -> Vec<Line> {
     .unwrap();
     vec![
         Line::alone("allocations: a shield", Figure::Count(shield.count as f64), Bound::AtMost(0.0)),
-        held("a Lock, taken and released", &|| drop(hand::ready(lock.lock())), 0.0),
+        held("a Lock, taken and released", &|| drop(hand::ready(lock.lock())), Bound::AtMost(0.0)),
         Line::alone("allocations: an RLock, entered twice", Figure::Count(re_entry.count as f64), Bound::AtMost(0.0)),
-        held("a queued acquisition", &|| queue_behind(&lock), 0.0),
+        held("a queued acquisition", &|| queue_behind(&lock), Bound::AtMost(0.0)),
         held(
             "a wait",
             &|| {
                 let mut wait = std::pin::pin!(waiter.wait());
                 assert!(hand::poll(wait.as_mut()).is_pending());
             },
-            0.0,
+            Bound::AtMost(0.0),
         ),
-        held("a CancelScope", &|| drop(black_box(CancelScope::new(pending::<()>()))), 1.0),
-        held("a ShieldableTask", &|| drop(black_box(ShieldableTask::new(pending::<()>()))), 1.0),
-        held("a CancellationToken", &|| drop(black_box(tokio_util::sync::CancellationToken::new())), f64::INFINITY),
+        held("a CancelScope", &|| drop(black_box(CancelScope::new(pending::<()>()))), Bound::AtMost(1.0)),
+        held("a ShieldableTask", &|| drop(black_box(ShieldableTask::new(pending::<()>()))), Bound::AtMost(1.0)),
+        held("a CancellationToken", &|| drop(black_box(tokio_util::sync::CancellationToken::new())), Bound::None),
     ]
 }
 
