@@ -132,6 +132,10 @@ impl Body {
 
     fn ready(&mut self, outcome: Outcome, held: Option<Held>) -> Ret {
         if let Some(held) = held {
+            if let Held::Guard(lock, _) = &held {
+                let owned = !lock.is_reentrant() || self.world.rlock(*lock).is_held_by_current();
+                assert!(owned, "the task that entered {lock} does not own it");
+            }
             self.locals.push(held);
         }
         Ret::Ready(outcome)
