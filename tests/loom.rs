@@ -29,6 +29,8 @@ mod harness;
 mod listing;
 #[path = "models/locks.rs"]
 mod locks;
+#[path = "models/lost.rs"]
+mod lost;
 #[path = "models/nested.rs"]
 mod nested;
 #[path = "models/programs.rs"]
@@ -59,6 +61,7 @@ fn main() -> std::process::ExitCode {
         locks::MODELS,
         reentrant::MODELS,
         waiter::MODELS,
+        lost::MODELS,
         enumerated::MODELS,
     ]
     .concat();
