@@ -17,6 +17,7 @@ pub const ALL: &[Family] = &[
     JOINS_AND_WAKERS,
     ACQUISITIONS_HANDED_ON,
     DEADLINES_INSIDE_DEADLINES,
+    INNER_SCOPES_DROPPED_HARD,
 ];
 
 /// Requests and shields of one task.
@@ -146,4 +147,16 @@ pub const DEADLINES_INSIDE_DEADLINES: Family = Family {
     holes: &[("part", &["suspend", "", "enter"])],
     outside: &["poll t0", "deadline d0", "deadline d1", "cancel t0"],
     length: 6,
+};
+
+/// A suspended inner scope that the body around it drops, and what its destructor finds.
+pub const INNER_SCOPES_DROPPED_HARD: Family = Family {
+    bodies: "task t0 { let scope c0 { <part> suspend } on_drop { <last> <last> } poll <around> drop suspend }",
+    holes: &[
+        ("part", &["enter", "enter put s0", "suspend", "enter suspend exit", "shielded { suspend }"]),
+        ("around", &["", "suspend", "exit suspend", "cancel c0", "poll"]),
+        ("last", &["is_shielded t0", "is_shielded", "cancel_pending", "cancel t0", "enter put s0", "panic"]),
+    ],
+    outside: &["poll t0", "cancel t0", "cancel c0", "drop s0", "drop t0"],
+    length: 4,
 };

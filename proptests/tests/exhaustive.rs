@@ -96,3 +96,8 @@ fn acquisitions_handed_on() {
 fn deadlines_inside_deadlines() {
     all(families::DEADLINES_INSIDE_DEADLINES, 81 * 4096);
 }
+
+#[test]
+fn inner_scopes_dropped_hard() {
+    all(families::INNER_SCOPES_DROPPED_HARD, 900 * 625);
+}

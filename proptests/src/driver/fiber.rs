@@ -34,7 +34,9 @@ impl Fiber {
                 let handle = Handle::of_scope(scope.handle());
                 (Self::Scope(scope), Some(handle))
             }
-            Kind::Timeout => (Self::Timeout(timeout_with(Timer { world: world.clone(), fiber }, body)), None),
+            Kind::Timeout => {
+                (Self::Timeout(timeout_with(Timer { world: world.clone(), fiber, is_over: false }, body)), None)
+            }
             Kind::Shielded => (Self::Shielded(shielded(body)), None),
             Kind::Plain | Kind::Lane => (Self::Plain(Some(body)), None),
         };
@@ -78,14 +80,18 @@ fn value((): ()) -> Outcome {
 pub(super) struct Timer {
     world: Arc<World>,
     fiber: FiberId,
+    is_over: bool,
 }
 
 impl Future for Timer {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let mut clock = self.world.place(self.fiber).clock.lock();
+        let this = self.get_mut();
+        assert!(!this.is_over, "a timer was polled after it was ready");
+        let mut clock = this.world.place(this.fiber).clock.lock();
         if clock.passed {
+            this.is_over = true;
             return Poll::Ready(());
         }
         clock.armed = Some(cx.waker().clone());
