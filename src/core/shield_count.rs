@@ -41,10 +41,11 @@ impl ShieldCount {
     /// Counts a guard in. Polling side only.
     #[inline]
     pub(super) fn open(&self) {
-        // ORDERING: relaxed, this side alone writes `local`; whoever closes the guard elsewhere got it by a hand-over
-        // that carries this store.
+        // ORDERING: relaxed, this side alone writes `local`.
         let local = self.local.load(Ordering::Relaxed);
-        self.local.store(local + 1, Ordering::Relaxed);
+        // ORDERING: release, pairs with `seems_open`: who sees a guard that a destructor opened sees that the scope was
+        // ending by then. Whoever closes the guard elsewhere got it by a hand-over that carries this store anyway.
+        self.local.store(local + 1, Ordering::Release);
     }
 
     /// Counts a guard out while its scope is polled on this thread. Polling side only.
@@ -52,7 +53,8 @@ impl ShieldCount {
     pub(super) fn close_here(&self) {
         // ORDERING: relaxed, this side alone writes `local`.
         let local = self.local.load(Ordering::Relaxed);
-        self.local.store(local - 1, Ordering::Relaxed);
+        // ORDERING: release, as in `open`: there may be guards left.
+        self.local.store(local - 1, Ordering::Release);
     }
 
     /// Counts a guard out from anywhere else. True for the last one of a sealed count.
@@ -77,8 +79,8 @@ impl ShieldCount {
 
     /// Whether a guard seems open, for any thread. The caller must check afterwards that the scope had not ended.
     pub(super) fn seems_open(&self) -> bool {
-        // ORDERING: acquire and in this order, see invariant 3; acquire on `local` too, so that the caller's check
-        // that the scope is alive is not done before it.
+        // ORDERING: acquire and in this order, see invariant 3; acquire on `local` too, which pairs with `open` and
+        // `close_here`: guards that were counted when the scope was ending show the caller that it was.
         let foreign = self.foreign.load(Ordering::Acquire);
         let local = self.local.load(Ordering::Acquire);
         local > foreign

@@ -10,6 +10,7 @@ pub const MODELS: &[Model] = &[
     model!(a_request_that_was_counted_stays_counted_when_the_body_returns: "counted", "too late"),
     model!(a_wait_dropped_while_it_is_notified_leaves_those_who_came_later: "the later one was notified"),
     model!(work_under_a_guard_that_outlives_its_scope_is_visible_to_the_delivery_around_it: "delivered"),
+    model!(a_shield_of_a_destructor_is_never_found_on_a_live_task: "asked"),
 ];
 
 fn two_cancels_are_two_requests() {
@@ -90,4 +91,22 @@ fn work_under_a_guard_that_outlives_its_scope_is_visible_to_the_delivery_around_
     }
     saw("delivered");
     worker.join().unwrap();
+}
+
+fn a_shield_of_a_destructor_is_never_found_on_a_live_task() {
+    let task = ShieldableTask::new(async {
+        let _on_drop = OnDrop(|| {
+            let first = shield_scope();
+            drop(shield_scope());
+            drop(first);
+        });
+        pending::<()>().await
+    });
+    let (handle, asks) = (task.handle(), task.handle());
+    let runner = Runner::new("the task", task).suspends();
+    handle.cancel();
+    let asker = spawn("asker", move || assert!(!call("is_shielded", || asks.is_shielded())));
+    assert_eq!(runner.finish(), Err::<(), _>(Cancelled::new()));
+    asker.join().unwrap();
+    saw("asked");
 }
