@@ -101,7 +101,7 @@ pub fn run(
                 continue;
             }
             let notice = match column.kind {
-                Kind::Models => run.models(&path, bug, hints)?,
+                Kind::Models | Kind::LongTests => run.each(&path, bug, hints)?,
                 Kind::Tests => run.tests(&name, &path, hints)?,
                 Kind::Programs => run.program(&name, &path)?,
             };
@@ -241,7 +241,8 @@ impl Run<'_> {
         Ok(Notice::Killed { by: format!("{name}: {by}"), how, evidence: run.all() })
     }
 
-    fn models(&mut self, path: &Path, bug: Option<&Bug>, hints: &Hints) -> Result<Notice> {
+    /// One model or long test after the other, each in a process of its own.
+    fn each(&mut self, path: &Path, bug: Option<&Bug>, hints: &Hints) -> Result<Notice> {
         let listed = self.start(path, &["--list"], Duration::from_secs(20))?;
         let mut models: Vec<_> = listed
             .output
@@ -272,7 +273,11 @@ impl Run<'_> {
                 out_of_time = true;
                 break;
             }
-            let run = self.start(path, &["--model", &model], left)?;
+            let words = match self.column.kind {
+                Kind::Models => vec!["--model", &model],
+                _ => vec![&*model, "--exact", "--nocapture"],
+            };
+            let run = self.start(path, &words, left)?;
             self.note(&model, run.time);
             self.count_in(&run);
             match run.end {
@@ -280,7 +285,7 @@ impl Run<'_> {
                 End::Timeout => out_of_time = true,
                 End::Interrupted => return Ok(Notice::Interrupted),
                 End::Failure => {
-                    let how = how_a_model_failed(&run.all());
+                    let how = how_it_failed(&run.all());
                     return Ok(Notice::Killed { by: model, how, evidence: run.all() });
                 }
             }
@@ -319,7 +324,7 @@ impl Run<'_> {
     }
 }
 
-fn how_a_model_failed(output: &str) -> &'static str {
+fn how_it_failed(output: &str) -> &'static str {
     const SIGNS: &[(&str, &str)] = &[
         ("lost wake-up", "lost wake-up"),
         ("deadlock", "deadlock"),

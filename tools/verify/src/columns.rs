@@ -62,6 +62,8 @@ pub enum Kind {
     Tests,
     /// One executable that runs a model by `--model NAME`, each in a process of its own.
     Models,
+    /// Executables of libtest with long tests: each in a process of its own, the quickest first.
+    LongTests,
     /// Programs that end by themselves.
     Programs,
 }

@@ -244,7 +244,13 @@ fn one(
     bar.set_message(format!("{id} under {}", column.id));
     let key = matrix.key(task.bug, &column.id);
     let outcome = {
-        let _seeded = Seeded::new(&place.tree, task.bug)?;
+        let _seeded = match Seeded::new(&place.tree, task.bug) {
+            Ok(seeded) => seeded,
+            Err(error) => {
+                summary.lock().expect("no panic while locked").wrong.push(format!("{error:#}"));
+                return Ok(());
+            }
+        };
         // Without a bug all of a checker runs, however long it takes.
         let budget = if task.bug.is_none() { plan.budget * 40 } else { plan.budget };
         cell::run(column, place, task.bug, &key, budget, &task.hints)

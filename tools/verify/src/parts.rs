@@ -140,6 +140,11 @@ fn join(parts: &[&Part]) -> Part {
     all
 }
 
+/// Whether a machine's part of some rung is missing.
+pub fn lacks_a_machine(parts: &[Part]) -> bool {
+    parts.iter().any(|part| part.share.is_some() && part.outcome == Outcome::NotRun)
+}
+
 /// One part on one line.
 pub fn line(part: &Part) -> String {
     let counts: Vec<_> = part.counts.iter().map(|count| format!("{} {}", grouped(count.number), count.unit)).collect();

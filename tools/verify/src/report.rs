@@ -13,7 +13,7 @@ use crate::parts::{self, Outcome, Part, grouped, word};
 use crate::results::today;
 use crate::{ladder, root};
 
-/// Writes the page; true if nothing that is in it failed.
+/// Writes the page; true if nothing that is in it failed, and no machine's part of it is missing.
 pub fn write() -> Result<bool> {
     let mut parts = parts::joined(&parts::read()?);
     let order: Vec<_> = ladder::read()?.into_iter().map(|rung| rung.id).collect();
@@ -27,7 +27,11 @@ pub fn write() -> Result<bool> {
     if let Some(part) = failed {
         println!("FAILED: {}: {}", part.title, part.reason.as_deref().unwrap_or("it does not say why"));
     }
-    Ok(failed.is_none())
+    let lacking = failed.is_none() && parts::lacks_a_machine(&parts);
+    if lacking {
+        println!("NOT WHOLE: the part of some machine is missing");
+    }
+    Ok(failed.is_none() && !lacking)
 }
 
 fn escape(text: &str) -> String {
