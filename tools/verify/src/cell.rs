@@ -262,8 +262,9 @@ impl Run<'_> {
         let unknown = if hints.times.is_empty() { 1.0 } else { 20.0 };
         let cost = |name: &String| (hints.times.get(name).copied().unwrap_or(unknown) * 1000.0) as u64;
         // What is wished for first unless it is very long, then from the quickest to the longest.
+        let meant = |name: &String| bug.is_some_and(|bug| bug.loom.iter().any(|wish| name.contains(wish.as_str())));
         models.sort_by_key(|name| {
-            let long = cost(name) > 10_000;
+            let long = cost(name) > 10_000 && (hints.times.contains_key(name) || !meant(name));
             (long, if long { 0 } else { rank(name) }, cost(name))
         });
         let mut out_of_time = false;

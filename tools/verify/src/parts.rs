@@ -190,7 +190,10 @@ pub fn conclude(parts: &[Part]) -> bool {
                 || part.reason.as_deref().is_some_and(|why| why.starts_with("interrupted"))
         })
         .collect();
-    let names = |parts: &[&Part]| parts.iter().map(|part| part.rung.clone()).collect::<Vec<_>>().join(", ");
+    let names = |parts: &[&Part]| match parts {
+        [] => "nothing".to_owned(),
+        _ => parts.iter().map(|part| part.rung.clone()).collect::<Vec<_>>().join(", "),
+    };
     let checked: Vec<_> = parts.iter().filter(|part| part.outcome == Outcome::Green).collect();
     println!();
     if let Some(part) = failed.first() {
