@@ -9,7 +9,7 @@ mod support;
 use std::task::{Context, Waker};
 
 use hooks::Hooks;
-use shieldable::{CancelScope, TryLockError};
+use shieldable::{CancelScope, RLock, ShieldableTask, TryLockError};
 use stage::{Stage, acquisition, granted, shared};
 use support::{Driven, panic_text};
 
@@ -218,4 +218,53 @@ fn an_acquisition_that_unwinds_out_of_the_poll_in_which_it_entered_does_not_keep
     drop(held);
     assert!(!lock.is_locked());
     moving.cut();
+}
+
+/// Runs `f` in the poll of a new task.
+fn in_a_task<R>(mut f: impl FnMut(&mut Context<'_>) -> R) -> R {
+    let body = std::future::poll_fn(|cx| std::task::Poll::Ready(f(cx)));
+    Driven::new(ShieldableTask::new(body)).finishes().unwrap()
+}
+
+/// RLK-7: having passed its grant on, it waits like everybody else.
+#[test]
+fn an_acquisition_that_passed_its_grant_on_is_not_granted_before_its_turn_comes_again() {
+    let lock = RLock::new(());
+    let held = in_a_task(|_| lock.try_lock().unwrap());
+    let mut moved = Box::pin(lock.lock());
+    in_a_task(|cx| assert!(moved.as_mut().poll(cx).is_pending()));
+    let mut next = Driven::new(ShieldableTask::new(lock.lock()));
+    next.suspends();
+
+    drop(held); // granted to the task that polled `moved`, which is no more
+    let mut polls = 0;
+    let mut other = Driven::new(ShieldableTask::new(std::future::poll_fn(|cx| {
+        polls += 1;
+        moved.as_mut().poll(cx)
+    })));
+    other.suspends();
+    other.suspends();
+    let held = next.finishes().unwrap();
+    other.suspends();
+    drop(held);
+    drop(other.finishes().unwrap());
+    drop(other);
+    assert_eq!(polls, 4);
+}
+
+/// RLK-8: a place that was given up with a panic is given up, though the future that had it is still there.
+#[test]
+fn an_acquisition_that_panicked_without_a_task_is_out_of_the_queue_before_it_is_dropped() {
+    let lock = RLock::new(());
+    let held = in_a_task(|_| lock.try_lock().unwrap());
+    let mut lost = Box::pin(lock.lock());
+    in_a_task(|cx| assert!(lost.as_mut().poll(cx).is_pending()));
+    let mut next = Driven::new(ShieldableTask::new(lock.lock()));
+    next.suspends();
+
+    let outside = &mut Context::from_waker(Waker::noop());
+    panic_text(|| drop(lost.as_mut().poll(outside)));
+    drop(held);
+    drop(next.finishes().unwrap());
+    drop(lost);
 }
