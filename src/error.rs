@@ -53,6 +53,16 @@ impl From<Elapsed> for std::io::Error {
 }
 
 /// Why a lock was not taken.
+///
+/// # Examples
+///
+/// ```
+/// # use shieldable::{RLock, TryLockError};
+/// match RLock::new(()).try_lock() {
+///     Ok(_guard) => unreachable!("outside every task"),
+///     Err(error) => assert_eq!(error, TryLockError::NoCurrentTask),
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TryLockError {

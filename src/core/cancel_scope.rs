@@ -63,11 +63,29 @@ pin_project! {
 
 impl<F> CancelScope<F> {
     /// A scope that has `future` for its body.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use shieldable::CancelScope;
+    /// # futures::executor::block_on(async {
+    /// assert_eq!(CancelScope::new(async { 7 }).await, Ok(7));
+    /// # });
+    /// ```
     pub fn new(future: F) -> Self {
         Self { region: Region::new(future, Scope::anonymous()) }
     }
 
     /// A handle to cancel the scope with, which may outlive it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use shieldable::CancelScope;
+    /// let scope = CancelScope::new(async {});
+    /// let handle = scope.handle();
+    /// assert_eq!(handle, scope.handle()); // they name the same scope
+    /// ```
     #[must_use]
     pub fn handle(&self) -> CancelHandle {
         CancelHandle::new(self.region.scope())

@@ -63,6 +63,19 @@ macro_rules! handle {
             /// called from anywhere: another thread, the body itself, a destructor that the cancellation runs.
             ///
             /// Each call adds one request, up to 2<sup>24</sup> - 1, and wakes once.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// # use shieldable::{CancelScope, Cancelled};
+            /// let scope = CancelScope::new(std::future::pending::<()>());
+            /// let handle = scope.handle();
+            /// assert!(handle.cancel());
+            /// # futures::executor::block_on(async {
+            /// assert_eq!(scope.await, Err(Cancelled::new()));
+            /// # });
+            /// assert!(!handle.cancel()); // too late to matter
+            /// ```
             pub fn cancel(&self) -> bool {
                 self.scope.cancel()
             }
@@ -71,17 +84,54 @@ macro_rules! handle {
             ///
             /// At 0 nothing is delivered any more, also inside a shield. Once a delivery has begun, or the body has
             /// ended, it changes nothing and gives the number at that moment.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// # use shieldable::ShieldableTask;
+            /// let task = ShieldableTask::new(async { 7 });
+            /// let handle = task.handle();
+            /// handle.cancel();
+            /// assert_eq!(handle.uncancel(), 0);
+            /// # futures::executor::block_on(async {
+            /// assert_eq!(task.await, Ok(7));
+            /// # });
+            /// ```
             pub fn uncancel(&self) -> usize {
                 self.scope.uncancel()
             }
 
             /// The number of requests that are outstanding, or were when the body ended.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// # use shieldable::ShieldableTask;
+            /// let task = ShieldableTask::new(async {});
+            /// let handle = task.handle();
+            /// handle.cancel();
+            /// handle.cancel();
+            /// assert_eq!(handle.cancelling(), 2);
+            /// ```
             #[must_use]
             pub fn cancelling(&self) -> usize {
                 self.scope.cancelling()
             }
 
             /// Whether the body has ended and been dropped, in whatever way.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// # use shieldable::ShieldableTask;
+            /// let task = ShieldableTask::new(async {});
+            /// let handle = task.handle();
+            /// assert!(!handle.is_finished());
+            /// # futures::executor::block_on(async {
+            /// task.await.unwrap();
+            /// # });
+            /// assert!(handle.is_finished());
+            /// ```
             #[must_use]
             pub fn is_finished(&self) -> bool {
                 self.scope.is_finished()
@@ -90,6 +140,19 @@ macro_rules! handle {
             /// Whether a shield is open now, so that a cancellation would be deferred. A snapshot, for diagnosis.
             ///
             /// Shields of scopes inside count while those are suspended.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// # use shieldable::{ShieldableTask, TaskHandle, shield_scope};
+            /// # futures::executor::block_on(ShieldableTask::new(async {
+            /// let me = TaskHandle::current();
+            /// let shield = shield_scope();
+            /// assert!(me.is_shielded());
+            /// drop(shield);
+            /// assert!(!me.is_shielded());
+            /// # })).unwrap();
+            /// ```
             #[must_use]
             pub fn is_shielded(&self) -> bool {
                 self.scope.is_shielded()
@@ -99,6 +162,19 @@ macro_rules! handle {
             ///
             /// That is the accident this crate exists for: tokio's `abort`, its `timeout`, `select!`, a runtime that
             /// shut down. The [front page](crate) names what to use instead.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// # use shieldable::{ShieldableTask, shielded};
+            /// # use std::future::{Future, pending};
+            /// let task = ShieldableTask::new(shielded(pending::<()>()));
+            /// let handle = task.handle();
+            /// # let mut task = Box::pin(task);
+            /// # assert!(task.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())).is_pending());
+            /// drop(task); // in the middle of its shield
+            /// assert!(handle.was_torn());
+            /// ```
             #[must_use]
             pub fn was_torn(&self) -> bool {
                 self.scope.was_torn()
@@ -150,6 +226,13 @@ impl TaskHandle {
     }
 
     /// The innermost task that is being polled on this thread, if there is one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use shieldable::TaskHandle;
+    /// assert!(TaskHandle::try_current().is_none()); // in a plain function
+    /// ```
     #[must_use]
     pub fn try_current() -> Option<Self> {
         frame::with_innermost(|frame| {
@@ -158,12 +241,27 @@ impl TaskHandle {
     }
 
     /// The identity of the task.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use shieldable::ShieldableTask;
+    /// let (one, two) = (ShieldableTask::new(async {}), ShieldableTask::new(async {}));
+    /// assert_ne!(one.handle().id(), two.handle().id());
+    /// ```
     #[must_use]
     pub fn id(&self) -> TaskId {
         self.scope.task_id().expect("a task handle names a task")
     }
 
     /// The name given to [`ShieldableTask::named`](super::ShieldableTask::named).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use shieldable::ShieldableTask;
+    /// assert_eq!(ShieldableTask::named("mailer", async {}).handle().name(), Some("mailer"));
+    /// ```
     #[must_use]
     #[doc(alias = "get_name")]
     pub fn name(&self) -> Option<&str> {

@@ -32,6 +32,14 @@ thread_cell! {
 /// The identity of a [`ShieldableTask`](super::ShieldableTask), never used again in the process.
 ///
 /// It is this crate's own, so it exists on every executor and in places where tokio's is absent.
+///
+/// # Examples
+///
+/// ```
+/// # use shieldable::ShieldableTask;
+/// let task = ShieldableTask::new(async {});
+/// println!("task {} begins", task.handle().id());
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TaskId(NonZeroU64);
 

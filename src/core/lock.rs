@@ -48,12 +48,27 @@ unsafe impl<T: ?Sized + Send> Sync for Lock<T> {}
 impl<T> Lock<T> {
     constructor! {
         /// A free lock around `value`.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// # use shieldable::Lock;
+        /// static LOCK: Lock<u32> = Lock::new(7);
+        /// assert!(!LOCK.is_locked());
+        /// ```
         pub fn new(value: T) -> Self {
             Self { raw: RawLock::new(), value: UnsafeCell::new(value) }
         }
     }
 
     /// Gives the value back.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use shieldable::Lock;
+    /// assert_eq!(Lock::new(7).into_inner(), 7);
+    /// ```
     pub fn into_inner(self) -> T {
         self.value.into_inner()
     }
@@ -66,6 +81,17 @@ impl<T: ?Sized> Lock<T> {
     ///
     /// Dropping the future gives up the place in the queue; a lock that had been handed to it is passed on. Nothing else
     /// is lost.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use shieldable::Lock;
+    /// # futures::executor::block_on(async {
+    /// let lock = Lock::new(6);
+    /// *lock.lock().await += 1;
+    /// assert_eq!(lock.into_inner(), 7);
+    /// # });
+    /// ```
     #[inline]
     pub fn lock(&self) -> impl Future<Output = LockGuard<'_, T>> {
         self.raw.acquire::<Anybody, _, _>(move || LockGuard { lock: self, value: PhantomData })
@@ -76,6 +102,17 @@ impl<T: ?Sized> Lock<T> {
     /// # Cancel safety
     ///
     /// As [`lock`](Self::lock).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use shieldable::Lock;
+    /// # futures::executor::block_on(async {
+    /// let lock = std::sync::Arc::new(Lock::new(7));
+    /// let guard = lock.clone().lock_owned().await; // may be stored, sent, returned
+    /// assert_eq!(*guard, 7);
+    /// # });
+    /// ```
     pub async fn lock_owned(self: Arc<Self>) -> OwnedLockGuard<T> {
         if self.try_enter().is_err() {
             self.raw.enter::<Anybody>().await;
@@ -88,6 +125,17 @@ impl<T: ?Sized> Lock<T> {
     /// # Errors
     ///
     /// [`TryLockError::WouldBlock`] if it is held, or has been handed to somebody who waited.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use shieldable::{Lock, TryLockError};
+    /// # futures::executor::block_on(async {
+    /// let lock = Lock::new(7);
+    /// let guard = lock.try_lock().unwrap();
+    /// assert_eq!(lock.try_lock().unwrap_err(), TryLockError::WouldBlock);
+    /// # });
+    /// ```
     #[doc(alias = "acquire_nowait")]
     pub fn try_lock(&self) -> Result<LockGuard<'_, T>, TryLockError> {
         self.try_enter().map(|()| LockGuard { lock: self, value: PhantomData })
@@ -98,6 +146,16 @@ impl<T: ?Sized> Lock<T> {
     /// # Errors
     ///
     /// As [`try_lock`](Self::try_lock).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use shieldable::Lock;
+    /// # futures::executor::block_on(async {
+    /// let lock = std::sync::Arc::new(Lock::new(7));
+    /// assert_eq!(*lock.clone().try_lock_owned().unwrap(), 7);
+    /// # });
+    /// ```
     pub fn try_lock_owned(self: Arc<Self>) -> Result<OwnedLockGuard<T>, TryLockError> {
         self.try_enter().map(|()| OwnedLockGuard { lock: self, value: PhantomData })
     }
@@ -112,12 +170,34 @@ impl<T: ?Sized> Lock<T> {
     }
 
     /// Whether somebody holds the lock now, or has been handed it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use shieldable::Lock;
+    /// # futures::executor::block_on(async {
+    /// let lock = Lock::new(());
+    /// let guard = lock.lock().await;
+    /// assert!(lock.is_locked());
+    /// drop(guard);
+    /// assert!(!lock.is_locked());
+    /// # });
+    /// ```
     #[must_use]
     pub fn is_locked(&self) -> bool {
         self.raw.is_held()
     }
 
     /// The value, without locking: nobody else can have it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use shieldable::Lock;
+    /// let mut lock = Lock::new(6);
+    /// *lock.get_mut() += 1;
+    /// assert_eq!(lock.into_inner(), 7);
+    /// ```
     pub fn get_mut(&mut self) -> &mut T {
         self.value.get_mut()
     }
@@ -147,6 +227,18 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for Lock<T> {
 }
 
 /// Holds a [`Lock`]; dropping it hands the lock over, or frees it.
+///
+/// # Examples
+///
+/// ```
+/// # use shieldable::Lock;
+/// # futures::executor::block_on(async {
+/// let lock = Lock::new(7);
+/// let guard = lock.lock().await;
+/// assert_eq!(*guard, 7);
+/// drop(guard); // released here; at the end of the scope otherwise
+/// # });
+/// ```
 #[must_use = "a guard that is not bound to a name releases at once"]
 pub struct LockGuard<'a, T: ?Sized = ()> {
     lock: &'a Lock<T>,
@@ -155,6 +247,16 @@ pub struct LockGuard<'a, T: ?Sized = ()> {
 }
 
 /// Holds a [`Lock`] in an `Arc`; dropping it hands the lock over, or frees it.
+///
+/// # Examples
+///
+/// ```
+/// # use shieldable::Lock;
+/// # futures::executor::block_on(async {
+/// let guard = std::sync::Arc::new(Lock::new(7)).lock_owned().await;
+/// assert_eq!(*guard, 7); // keeps the lock alive
+/// # });
+/// ```
 #[must_use = "a guard that is not bound to a name releases at once"]
 pub struct OwnedLockGuard<T: ?Sized = ()> {
     lock: Arc<Lock<T>>,

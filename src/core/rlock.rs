@@ -71,12 +71,27 @@ unsafe impl<T: ?Sized + Send + Sync> Sync for RLock<T> {}
 impl<T> RLock<T> {
     constructor! {
         /// A free lock around `value`.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// # use shieldable::RLock;
+        /// static LOCK: RLock<u32> = RLock::new(7);
+        /// assert!(!LOCK.is_locked());
+        /// ```
         pub fn new(value: T) -> Self {
             Self { raw: RawLock::new(), value: UnsafeCell::new(value) }
         }
     }
 
     /// Gives the value back.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use shieldable::RLock;
+    /// assert_eq!(RLock::new(7).into_inner(), 7);
+    /// ```
     pub fn into_inner(self) -> T {
         self.value.into_inner()
     }
@@ -128,6 +143,17 @@ impl<T: ?Sized> RLock<T> {
     /// # Panics
     ///
     /// As [`lock`](Self::lock).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use shieldable::{RLock, ShieldableTask};
+    /// # futures::executor::block_on(ShieldableTask::new(async {
+    /// let lock = std::sync::Arc::new(RLock::new(7));
+    /// let guard = lock.clone().lock_owned().await; // may be stored, sent, returned
+    /// assert_eq!(*guard, 7);
+    /// # })).unwrap();
+    /// ```
     pub async fn lock_owned(self: Arc<Self>) -> OwnedRLockGuard<T> {
         if self.try_enter().is_err() {
             self.raw.enter::<CurrentTask>().await;
@@ -142,6 +168,18 @@ impl<T: ?Sized> RLock<T> {
     /// * [`TryLockError::WouldBlock`]: another task holds it, or it has been handed to one that waited.
     /// * [`TryLockError::NoCurrentTask`]: called outside a [`ShieldableTask`](super::ShieldableTask).
     /// * [`TryLockError::TooDeep`]: the current task holds it 4095 times. The lock is unchanged.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use shieldable::{RLock, ShieldableTask, TryLockError};
+    /// # futures::executor::block_on(ShieldableTask::new(async {
+    /// let lock = RLock::new(7);
+    /// let outer = lock.try_lock().unwrap();
+    /// let inner = lock.try_lock().unwrap(); // the same task enters again
+    /// # })).unwrap();
+    /// assert_eq!(RLock::new(7).try_lock().unwrap_err(), TryLockError::NoCurrentTask);
+    /// ```
     #[doc(alias = "acquire_nowait")]
     pub fn try_lock(&self) -> Result<RLockGuard<'_, T>, TryLockError> {
         self.try_enter().map(|()| RLockGuard { lock: self })
@@ -152,6 +190,16 @@ impl<T: ?Sized> RLock<T> {
     /// # Errors
     ///
     /// As [`try_lock`](Self::try_lock).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use shieldable::{RLock, ShieldableTask};
+    /// # futures::executor::block_on(ShieldableTask::new(async {
+    /// let lock = std::sync::Arc::new(RLock::new(7));
+    /// assert_eq!(*lock.clone().try_lock_owned().unwrap(), 7);
+    /// # })).unwrap();
+    /// ```
     pub fn try_lock_owned(self: Arc<Self>) -> Result<OwnedRLockGuard<T>, TryLockError> {
         self.try_enter().map(|()| OwnedRLockGuard { lock: self })
     }
@@ -168,18 +216,52 @@ impl<T: ?Sized> RLock<T> {
     }
 
     /// Whether a task holds the lock now, or has been handed it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use shieldable::{RLock, ShieldableTask};
+    /// # futures::executor::block_on(ShieldableTask::new(async {
+    /// let lock = RLock::new(());
+    /// let guard = lock.lock().await;
+    /// assert!(lock.is_locked());
+    /// drop(guard);
+    /// assert!(!lock.is_locked());
+    /// # })).unwrap();
+    /// ```
     #[must_use]
     pub fn is_locked(&self) -> bool {
         self.raw.is_held()
     }
 
     /// Whether the current task holds the lock; false outside a task.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use shieldable::{RLock, ShieldableTask};
+    /// let lock = RLock::new(());
+    /// # futures::executor::block_on(ShieldableTask::new(async {
+    /// let _guard = lock.lock().await;
+    /// assert!(lock.is_held_by_current());
+    /// # })).unwrap();
+    /// assert!(!lock.is_held_by_current());
+    /// ```
     #[must_use]
     pub fn is_held_by_current(&self) -> bool {
         frame::current_task().is_some_and(|task| self.raw.is_held_by(Owner::task(task)))
     }
 
     /// The value, without locking: nobody else can have it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use shieldable::RLock;
+    /// let mut lock = RLock::new(6);
+    /// *lock.get_mut() += 1;
+    /// assert_eq!(lock.into_inner(), 7);
+    /// ```
     pub fn get_mut(&mut self) -> &mut T {
         self.value.get_mut()
     }
@@ -210,12 +292,34 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for RLock<T> {
 }
 
 /// Holds an [`RLock`]; when the task's last one is dropped, the lock is handed over or freed.
+///
+/// # Examples
+///
+/// ```
+/// # use shieldable::{RLock, ShieldableTask};
+/// # futures::executor::block_on(ShieldableTask::new(async {
+/// let lock = RLock::new(7);
+/// let guard = lock.lock().await;
+/// assert_eq!(*guard, 7);
+/// drop(guard); // released here; at the end of the scope otherwise
+/// # })).unwrap();
+/// ```
 #[must_use = "a guard that is not bound to a name releases at once"]
 pub struct RLockGuard<'a, T: ?Sized = ()> {
     lock: &'a RLock<T>,
 }
 
 /// Holds an [`RLock`] in an `Arc`; when the task's last guard is dropped, the lock is handed over or freed.
+///
+/// # Examples
+///
+/// ```
+/// # use shieldable::{RLock, ShieldableTask};
+/// # futures::executor::block_on(ShieldableTask::new(async {
+/// let guard = std::sync::Arc::new(RLock::new(7)).lock_owned().await;
+/// assert_eq!(*guard, 7); // keeps the lock alive
+/// # })).unwrap();
+/// ```
 #[must_use = "a guard that is not bound to a name releases at once"]
 pub struct OwnedRLockGuard<T: ?Sized = ()> {
     lock: Arc<RLock<T>>,

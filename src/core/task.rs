@@ -66,18 +66,44 @@ pin_project! {
 
 impl<F> ShieldableTask<F> {
     /// A task that has `future` for its body.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use shieldable::ShieldableTask;
+    /// # futures::executor::block_on(async {
+    /// assert_eq!(ShieldableTask::new(async { 7 }).await, Ok(7));
+    /// # });
+    /// ```
     #[doc(alias = "create_shieldable_task")]
     pub fn new(future: F) -> Self {
         Self { region: Region::new(future, Scope::task(None)) }
     }
 
     /// A task with a name for diagnosis; names need not be unique.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use shieldable::ShieldableTask;
+    /// let task = ShieldableTask::named(format!("worker {}", 3), async {});
+    /// assert_eq!(task.handle().name(), Some("worker 3"));
+    /// ```
     #[doc(alias = "set_name")]
     pub fn named(name: impl Into<Box<str>>, future: F) -> Self {
         Self { region: Region::new(future, Scope::task(Some(name.into()))) }
     }
 
     /// A handle to cancel the task with, which may outlive it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use shieldable::ShieldableTask;
+    /// let task = ShieldableTask::new(async {});
+    /// let handle = task.handle();
+    /// assert_eq!(handle, task.handle()); // they name the same task
+    /// ```
     #[must_use]
     pub fn handle(&self) -> TaskHandle {
         TaskHandle::new(self.region.scope())

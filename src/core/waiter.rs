@@ -66,6 +66,14 @@ pub struct Waiter {
 impl Waiter {
     constructor! {
         /// A waiter with nobody waiting.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// # use shieldable::Waiter;
+        /// static CHANGED: Waiter = Waiter::new();
+        /// CHANGED.notify(); // nobody waits: forgotten
+        /// ```
         pub fn new() -> Self {
             Self { generation: AtomicU64::new(0), queue: Mutex::new(Queue::new()) }
         }
@@ -76,6 +84,18 @@ impl Waiter {
     /// # Cancel safety
     ///
     /// Cancel safe: nobody depends on who else waits.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use shieldable::Waiter;
+    /// let waiter = Waiter::new();
+    /// let wait = waiter.wait();
+    /// waiter.notify(); // after the call, before the first poll: counts
+    /// # futures::executor::block_on(async {
+    /// wait.await;
+    /// # });
+    /// ```
     pub fn wait(&self) -> Wait<'_> {
         // ORDERING: acquire, pairs with the release in `notify`: who sees a notification here also sees what was done
         // before it, so a condition that is checked after this call is either seen or still to be notified.
@@ -88,6 +108,19 @@ impl Waiter {
     /// # Panics
     ///
     /// If a waker does; the others are woken all the same, and the first panic goes on.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use shieldable::Waiter;
+    /// let waiter = Waiter::new();
+    /// let (one, two) = (waiter.wait(), waiter.wait());
+    /// waiter.notify();
+    /// # futures::executor::block_on(async {
+    /// one.await;
+    /// two.await;
+    /// # });
+    /// ```
     pub fn notify(&self) {
         let mut queue = self.queue.lock();
         // ORDERING: relaxed, written under the mutex only.

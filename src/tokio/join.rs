@@ -22,6 +22,16 @@ use crate::{Cancelled, TaskHandle};
 ///
 /// [`JoinError`] if the task was cancelled, aborted or panicked. A cancelled task is a value for whoever awaits it, not a
 /// cancellation of his own.
+///
+/// # Examples
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let task = shieldable::spawn(async { 7 });
+/// assert_eq!(task.await.unwrap(), 7);
+/// # }
+/// ```
 pub struct JoinHandle<T> {
     inner: tokio::task::JoinHandle<Result<T, Cancelled>>,
     task: TaskHandle,
@@ -33,17 +43,52 @@ impl<T> JoinHandle<T> {
     }
 
     /// The handle of the task, to clone and to hand out.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let task = shieldable::spawn(async {});
+    /// let watched = task.handle().clone();
+    /// task.await.unwrap();
+    /// assert!(watched.is_finished());
+    /// # }
+    /// ```
     #[must_use]
     pub fn handle(&self) -> &TaskHandle {
         &self.task
     }
 
     /// Asks the task to stop, once its shields allow; see [`TaskHandle::cancel`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let task = shieldable::spawn(std::future::pending::<()>());
+    /// assert!(task.cancel());
+    /// assert!(task.await.unwrap_err().is_cancelled());
+    /// # }
+    /// ```
     pub fn cancel(&self) -> bool {
         self.task.cancel()
     }
 
     /// Whether the body has ended and been dropped. The outcome may take the executor a moment longer.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let task = shieldable::spawn(async {});
+    /// assert!(!task.is_finished());
+    /// tokio::task::yield_now().await;
+    /// assert!(task.is_finished());
+    /// # }
+    /// ```
     #[must_use]
     pub fn is_finished(&self) -> bool {
         self.task.is_finished()
@@ -52,6 +97,17 @@ impl<T> JoinHandle<T> {
     /// Tokio's hard abort: drops the task at its next suspension. **It ignores shields**: use [`cancel`](Self::cancel).
     ///
     /// If it tore the body out of an open shield, [`was_torn`](TaskHandle::was_torn) tells.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let task = shieldable::spawn(std::future::pending::<()>());
+    /// task.abort();
+    /// assert!(task.await.unwrap_err().is_aborted());
+    /// # }
+    /// ```
     pub fn abort(&self) {
         self.inner.abort();
     }
@@ -121,6 +177,16 @@ impl<T> fmt::Debug for JoinHandle<T> {
 /// A spawned task that is cancelled when this is dropped; made by [`JoinHandle::cancel_on_drop`].
 ///
 /// A future of the outcome, as [`JoinHandle`] is.
+///
+/// # Examples
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let answer = shieldable::spawn(async { 7 }).cancel_on_drop();
+/// assert_eq!(answer.await.unwrap(), 7); // and had we gone away, it would have been cancelled
+/// # }
+/// ```
 #[must_use = "dropping it cancels the task at once"]
 pub struct CancelOnDrop<T> {
     join: JoinHandle<T>,
@@ -166,6 +232,16 @@ impl<T> fmt::Debug for CancelOnDrop<T> {
 }
 
 /// Why a spawned task gave no value.
+///
+/// # Examples
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let error = shieldable::spawn(async { panic!("oh") }).await.unwrap_err();
+/// assert!(error.is_panic() && !error.is_cancelled() && !error.is_aborted());
+/// # }
+/// ```
 pub struct JoinError {
     reason: Reason,
 }
@@ -199,6 +275,16 @@ impl JoinError {
     /// # Panics
     ///
     /// If it did not: ask [`is_panic`](Self::is_panic) first, or use [`try_into_panic`](Self::try_into_panic).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let error = shieldable::spawn(async { panic!("oh") }).await.unwrap_err();
+    /// assert_eq!(error.into_panic().downcast_ref::<&str>(), Some(&"oh"));
+    /// # }
+    /// ```
     #[must_use]
     #[track_caller]
     pub fn into_panic(self) -> Box<dyn Any + Send + 'static> {
