@@ -1,4 +1,4 @@
-//! D13: checkpoints and queries, across nested scopes.
+//! CHK: checkpoints and queries, across nested scopes.
 
 #[path = "support/stage.rs"]
 mod stage;

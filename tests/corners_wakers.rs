@@ -270,7 +270,7 @@ impl Wake for Inline {
     }
 }
 
-/// D4: from anywhere, so from inside its own wake too.
+/// HDL-3: from anywhere, so from inside its own wake too.
 #[test]
 fn a_wake_that_polls_the_task_to_its_end_ends_it_inside_cancel() {
     let (task, handle) = sleeper();

@@ -97,7 +97,7 @@ fn a_task_spawned_on_smol_inherits_no_shield() {
     });
 }
 
-/// D8: dropping a task of smol is a hard drop.
+/// SCP-9: dropping a task of smol is a hard drop.
 #[test]
 fn cancelling_through_the_executor_tears_a_shield_and_the_handle_says_so() {
     smol::block_on(async {

@@ -1,4 +1,4 @@
-//! D12 and D17: join handles, their errors, and one outcome for each task.
+//! TSK and HDL-8: join handles, their errors, and one outcome for each task.
 
 #![cfg(feature = "tokio")]
 
@@ -267,7 +267,7 @@ async fn a_handle_that_is_kept_keeps_nothing_of_the_task_alive() {
     }
 }
 
-/// D17: exactly one of value and `Cancelled`, and `cancel() == false` only after the end.
+/// SCP-6, HDL-8: exactly one of value and `Cancelled`, and `cancel() == false` only after the end.
 #[test]
 fn cancel_racing_completion_on_threads_has_one_outcome_and_false_means_finished() {
     const ROUNDS: usize = 2_000;
@@ -302,7 +302,7 @@ fn cancel_racing_completion_on_threads_has_one_outcome_and_false_means_finished(
     }
 }
 
-/// D17: the scope's own word answers, also before the executor's join handle does.
+/// HDL-8: the scope's own word answers, also before the executor's join handle does.
 #[tokio::test]
 async fn a_task_is_finished_before_its_join_handle_says_so() {
     let join = spawn(async {});

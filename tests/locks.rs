@@ -1,4 +1,4 @@
-//! D14: the plain lock, and what both locks share.
+//! LCK: the plain lock, and what both locks share.
 
 mod support;
 
@@ -259,7 +259,7 @@ fn a_cancelled_holder_releases_and_a_cancelled_waiter_leaves() {
     drop(last.finishes());
 }
 
-/// D14, tokio#8365: the place in the queue does not depend on the executor's budget.
+/// LCK-2, tokio#8365: the place in the queue does not depend on the executor's budget.
 #[tokio::test]
 async fn an_exhausted_cooperative_budget_costs_neither_a_free_lock_nor_the_place_in_the_queue() {
     let lock = Lock::new(0);

@@ -1,4 +1,4 @@
-//! D10: scopes inside scopes, their requests and their shields.
+//! NST: scopes inside scopes, their requests and their shields.
 
 #[path = "support/stage.rs"]
 mod stage;

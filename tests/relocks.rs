@@ -1,4 +1,4 @@
-//! D15: the re-entrant lock: who owns it, who gets in, and what each poll of an acquisition decides.
+//! RLK: the re-entrant lock: who owns it, who gets in, and what each poll of an acquisition decides.
 
 #[path = "support/stage.rs"]
 mod stage;
@@ -167,7 +167,7 @@ fn a_guard_that_outlives_its_task_keeps_the_lock_from_everybody_until_it_is_drop
     assert!(Stage::new().try_lock(&lock).is_ok());
 }
 
-/// D8: a destructor that a delivery or a hard drop runs locks as its own task.
+/// SCP-4: a destructor that a delivery or a hard drop runs locks as its own task.
 #[test]
 fn a_destructor_of_the_task_enters_the_lock_that_the_task_holds() {
     for cancelled in [true, false] {

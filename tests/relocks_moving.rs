@@ -1,4 +1,4 @@
-//! D15: hand-overs of the re-entrant lock, and acquisitions that move from task to task while they wait.
+//! RLK: hand-overs of the re-entrant lock, and acquisitions that move from task to task while they wait.
 
 #[path = "support/hooks.rs"]
 mod hooks;

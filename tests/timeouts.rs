@@ -1,4 +1,4 @@
-//! D11: deadlines over a timer of the test's own, polled by hand.
+//! TMO: deadlines over a timer of the test's own, polled by hand.
 
 mod support;
 
@@ -176,7 +176,7 @@ fn nested_deadlines_behind_one_shield_are_decided_from_the_inside_out() {
     assert_eq!(both.finishes(), Ok(Err(Elapsed::new())));
 }
 
-/// D5 and TMO-4 together: a cancelled task and a passed deadline are two requests to two scopes.
+/// NST-1 and TMO-4 together: a cancelled task and a passed deadline are two requests to two scopes.
 #[test]
 fn a_task_cancelled_while_its_timeout_elapses_ends_at_the_outermost() {
     let deadline = Deadline::default();

@@ -1,4 +1,4 @@
-//! D11: deadlines over tokio's clock, which is paused here.
+//! TMO: deadlines over tokio's clock, which is paused here.
 
 #![cfg(feature = "tokio")]
 

@@ -1,4 +1,4 @@
-//! D16: the waiter.
+//! WTR: the waiter.
 
 mod support;
 

@@ -28,7 +28,7 @@ mod auto_traits {
     type SyncOnly = MutexGuard<'static, u8>;
     type Neither = Rc<u8>;
 
-    // D6: a shield may be closed by anybody, and moves with the future that holds it. Handles are what is passed
+    // SHD-4: a shield may be closed by anybody, and moves with the future that holds it. Handles are what is passed
     // around. What a panic leaves behind is a count that is right, so both may be used across a `catch_unwind`.
     assert_impl_all!(ShieldScope: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
     assert_impl_all!(TaskHandle: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Clone);
@@ -63,7 +63,7 @@ mod auto_traits {
     assert_impl_all!(time::Timeout<Ready<u8>>: Send, Sync);
     assert_not_impl_any!(time::Timeout<Ready<u8>>: Unpin);
 
-    // D15: a `Lock` gives its value to one at a time, on whichever thread that is: `Send` is enough. An `RLock` gives
+    // RLK-13: a `Lock` gives its value to one at a time, on whichever thread that is: `Send` is enough. An `RLock` gives
     // `&T` to several guards of a task, which may be on two threads at once: `Send + Sync`.
     assert_impl_all!(Lock<SendOnly>: Send, Sync, Unpin);
     assert_not_impl_any!(Lock<SyncOnly>: Send, Sync);
@@ -101,7 +101,7 @@ mod auto_traits {
     assert_not_impl_any!(CancelOnDrop<SyncOnly>: Send, Sync);
     assert_impl_all!(JoinError: Send, Sync, Unpin);
 
-    // D14: there is no poisoning, so a panic may leave a value half-written for the next owner to see. Nothing that
+    // LCK-10: there is no poisoning, so a panic may leave a value half-written for the next owner to see. Nothing that
     // leads to one claims that unwinding cannot be noticed.
     assert_impl_all!(Lock<u8>: UnwindSafe);
     assert_impl_all!(RLock<u8>: UnwindSafe);
