@@ -131,7 +131,8 @@ pub fn explore(bound: Option<usize>, run: impl Fn() + Send + Sync + 'static) -> 
 pub const REPLAYS: bool = false;
 
 pub fn replay(_: &str, _: impl Fn() + Send + Sync + 'static) {
-    unimplemented!("loom runs all executions, and no single one");
+    eprintln!("loom has no schedule to replay; run the model again from its first execution, with `--model NAME`");
+    std::process::exit(2);
 }
 
 /// All executions if they are few; if not, those with few preemptions.
