@@ -16,7 +16,7 @@ use crate::results::{Cell, Verdict, today};
 /// Building takes longer than running; a build beyond this has a problem of its own.
 const BUILD_LIMIT: Duration = Duration::from_secs(540);
 
-/// Where a checker has its copy of the sources and what it builds.
+/// Where a worker has its copy of the sources and what it builds.
 #[derive(Clone, Debug)]
 pub struct Place {
     pub tree: PathBuf,
@@ -25,8 +25,8 @@ pub struct Place {
 }
 
 impl Place {
-    pub fn new(work: &Path, column: &str) -> Self {
-        let work = work.join(column);
+    pub fn new(work: &Path, worker: usize) -> Self {
+        let work = work.join(worker.to_string());
         Self { tree: work.join("tree"), target: work.join("target"), scratch: work.join("scratch") }
     }
 }
@@ -209,7 +209,9 @@ fn build(column: &Column, place: &Place, only: &[String]) -> Result<Built> {
 impl Run<'_> {
     fn start(&self, path: &Path, arguments: &[&str], limit: Duration) -> Result<Finished> {
         let mut command = Command::new(path);
-        command.args(arguments).args(&self.column.arguments).envs(&self.column.environment);
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let own = self.column.arguments.iter().map(|argument| argument.replace("{name}", &name));
+        command.args(arguments).args(own).envs(&self.column.environment);
         command.current_dir(&self.place.tree).env("RUST_BACKTRACE", "0").env("CARGO_MANIFEST_DIR", &self.place.tree);
         process::run(&mut command, limit, &self.place.scratch)
     }

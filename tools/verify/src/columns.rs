@@ -28,15 +28,13 @@ pub struct Column {
     pub narrow: bool,
     /// What the checker itself is made of; a change makes its results out of date.
     pub sources: Vec<String>,
-    /// Given to each executable.
+    /// Given to each executable; `{name}` is what it is called.
     #[serde(default)]
     pub arguments: Vec<String>,
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
     #[serde(default)]
     pub build_environment: BTreeMap<String, String>,
-    /// Checkers with the same word here share a copy of the sources and what is built of it, and run one after the other.
-    pub place: Option<String>,
     /// Executables that have nothing to do with it.
     #[serde(default)]
     pub skip: Vec<String>,
@@ -50,6 +48,9 @@ pub struct Column {
     /// Beginnings of the files that it does not build: it cannot see a bug there.
     #[serde(default)]
     pub blind: Vec<String>,
+    /// Classes of bugs that it cannot see: what only another thread notices, where there is one thread.
+    #[serde(default)]
+    pub blind_to: Vec<String>,
     /// Where to begin, by the file that the bug is in: test files, or parts of names of models.
     #[serde(default)]
     pub near: BTreeMap<String, Vec<String>>,
@@ -69,12 +70,13 @@ pub enum Kind {
 }
 
 impl Column {
-    pub fn place(&self) -> &str {
-        self.place.as_deref().unwrap_or(&self.id)
+    pub fn is_blind_to(&self, bug: &Bug) -> bool {
+        self.blind.iter().any(|folder| bug.file.starts_with(folder.as_str())) || self.blind_to.contains(&bug.class)
     }
 
-    pub fn is_blind_to(&self, bug: &Bug) -> bool {
-        self.blind.iter().any(|folder| bug.file.starts_with(folder.as_str()))
+    /// Whether a model of it was written for this bug.
+    pub fn is_meant_for(&self, bug: &Bug) -> bool {
+        self.kind == Kind::Models && !bug.loom.is_empty()
     }
 }
 

@@ -45,12 +45,15 @@ struct Arguments {
     /// Seconds for the checks of one cell, building aside
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     budget: u64,
-    /// Begins no cell after so many minutes
+    /// Begins no bug after so many minutes
     #[arg(long, value_name = "MINUTES", requires = "matrix")]
     minutes: Option<f64>,
-    /// Cells at a time, of different checkers
+    /// Bugs at a time, each with a copy of the sources of its own
     #[arg(long, value_name = "N", default_value_t = 2)]
     jobs: usize,
+    /// Systematic checkers alone, and no further for a bug that one of them has noticed
+    #[arg(long, requires = "matrix")]
+    until_killed: bool,
     /// Runs a fixed choice of N known kills again; fails if one of them is none any more
     #[arg(long, value_name = "N", requires = "matrix")]
     sample: Option<usize>,
@@ -128,6 +131,7 @@ fn run_matrix(arguments: &Arguments) -> Result<bool> {
         jobs: arguments.jobs,
         unfinished: arguments.unfinished,
         again: arguments.again,
+        until_killed: arguments.until_killed,
         sample: arguments.sample,
     };
     let summary = matrix::run(&plan)?;

@@ -19,6 +19,7 @@ sources any more, and when a memory ordering, a read-modify-write, a wake or a c
 
     cargo verify --matrix                            # what is missing or out of date, and this page anew
     cargo verify --matrix --bugs wake --checkers loom
+    cargo verify --matrix --until-killed             # of each bug no more than the first kill by a systematic checker
     cargo verify --matrix --sample 6                 # a fixed choice of known kills, run again
 
 The results are in `kill-matrix.json`, keyed by the sources, the checker and the bug. A cell stops at the first test or
@@ -51,8 +52,9 @@ fn page(grid: &Grid) -> String {
     checkers(&mut text, grid);
     text.push_str("\n## The bugs\n\n");
     text.push_str(
-        "**x** noticed; **–** survived; **?** not noticed in the time of the cell; a dot: not run; blank: the checker does \
-         not build that file. A cell in italics is of an earlier state of the sources or of the checker. *Noticed by* names \
+        "**x** noticed; **–** survived; **?** not noticed in the time of the cell; a dot: not run; blank: the checker \
+         cannot see it, since it does not build that file, or has one thread where it takes two, or knows no memory \
+         orderings. A cell in italics is of an earlier state of the sources or of the checker. *Noticed by* names \
          the first systematic checker that did, or else the first of all.\n",
     );
     let mut classes: Vec<&str> = Vec::new();

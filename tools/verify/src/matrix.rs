@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::catalogue::{self, Bug};
 use crate::cell::{self, Hints, Place};
-use crate::columns::{self, Column, Kind};
+use crate::columns::{self, Column};
 use crate::results::{Cell, NO_BUG, Results, Verdict};
 use crate::tree::{Seeded, Source};
 use crate::{home, interrupt, root};
@@ -21,7 +21,7 @@ use crate::{home, interrupt, root};
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub results: PathBuf,
-    /// Where the copies are; a folder for each checker.
+    /// Where the copies are; a folder for each worker.
     pub work: PathBuf,
     /// `None`: the working tree.
     pub commit: Option<String>,
@@ -36,6 +36,8 @@ pub struct Plan {
     /// Run cells again: those that ran out of time, or all.
     pub unfinished: bool,
     pub again: bool,
+    /// The systematic checkers alone, and no further for a bug that one of them has noticed.
+    pub until_killed: bool,
     /// A fixed choice of so many cells, which must be killed as they were before.
     pub sample: Option<usize>,
 }
@@ -88,12 +90,19 @@ impl Matrix {
     }
 }
 
-/// One cell that is to be run.
+/// A bug, and the checkers that it is to be tried against: it is compiled once for all that build the same.
 #[derive(Clone, Debug)]
 struct Task<'a> {
     bug: Option<&'a Bug>,
+    cells: Vec<Wanted<'a>>,
+}
+
+/// One cell that is to be run.
+#[derive(Clone, Debug)]
+struct Wanted<'a> {
+    column: &'a Column,
     hints: Hints,
-    expected: Option<Verdict>,
+    former: Option<Verdict>,
 }
 
 /// What a run of the matrix came to.
@@ -116,170 +125,200 @@ pub fn run(plan: &Plan) -> Result<Summary> {
     for column in &plan.columns {
         ensure!(matrix.columns.iter().any(|other| other.id == *column), "there is no checker called {column}");
     }
-    let results = Mutex::new(Results::read(&plan.results)?);
-    let summary = Mutex::new(Summary::default());
-    let mut queues: Vec<(&Column, Vec<Task>)> = Vec::new();
-    let mut columns: Vec<_> = matrix.columns.iter().filter(|column| matrix.is_there(&column.id)).collect();
-    // In the order of the wish.
-    let wish = |column: &&Column| plan.columns.iter().position(|id| *id == column.id);
-    columns.sort_by_key(|column| wish(column));
-    for column in columns {
-        if plan.columns.is_empty() || wish(&column).is_some() {
-            let tasks = tasks(plan, &matrix, &results.lock().expect("no panic while locked"), column);
-            if !tasks.is_empty() {
-                queues.push((column, tasks));
-            }
-        }
-    }
-    if let Some(sample) = plan.sample {
-        choose(&mut queues, sample);
-    }
-    let total: usize = queues.iter().map(|(_, tasks)| tasks.len()).sum();
+    let results = Results::read(&plan.results)?;
+    let tasks = match plan.sample {
+        Some(sample) => choose(plan, &matrix, &results, sample)?,
+        None => missing(plan, &matrix, &results),
+    };
+    let total: usize = tasks.iter().map(|task| task.cells.len()).sum();
     let bars = MultiProgress::new();
     let bar = bars.add(ProgressBar::new(total as u64));
     bar.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} cells, {elapsed} gone, {eta} to go  {msg}")?);
     let deadline = plan.time.map(|time| Instant::now() + time);
-    let mut places: Vec<Vec<(&Column, Vec<Task>)>> = Vec::new();
-    for (column, tasks) in queues {
-        match places.iter_mut().find(|place| place[0].0.place() == column.place()) {
-            Some(place) => place.push((column, tasks)),
-            None => places.push(vec![(column, tasks)]),
-        }
-    }
-    let places = Mutex::new(places.into_iter());
-    let work = |_| -> Result<()> {
-        // A place is one worker's alone: it has one copy of the sources.
-        while let Some(queues) = { places.lock().expect("no panic while locked").next() } {
-            let place = Place::new(&plan.work, queues[0].0.place());
-            source.copy_to(&place.tree)?;
-            for (column, tasks) in queues {
-                for (number, task) in tasks.iter().enumerate() {
-                    if interrupt::happened() || deadline.is_some_and(|deadline| Instant::now() > deadline) {
-                        summary.lock().expect("no panic while locked").left += tasks.len() - number;
-                        break;
-                    }
-                    one(plan, &matrix, column, &place, task, &results, &summary, &bar)?;
-                    source.tidy(&place.tree)?;
-                }
+    let state = State { plan, matrix: &matrix, results: Mutex::new(results), summary: Mutex::default(), bar };
+    let tasks = Mutex::new(tasks.into_iter());
+    let work = |number| -> Result<()> {
+        let place = Place::new(&plan.work, number);
+        source.copy_to(&place.tree)?;
+        while let Some(task) = { tasks.lock().expect("no panic while locked").next() } {
+            if interrupt::happened() || deadline.is_some_and(|deadline| Instant::now() > deadline) {
+                state.summary().left += task.cells.len();
+                continue;
             }
+            state.one(&task, &place)?;
+            source.tidy(&place.tree)?;
         }
         Ok(())
     };
     std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..plan.jobs.max(1)).map(|number| scope.spawn(move || work(number))).collect();
+        let work = &work;
+        let workers: Vec<_> = (1..=plan.jobs.max(1)).map(|number| scope.spawn(move || work(number))).collect();
         workers.into_iter().try_for_each(|worker| worker.join().expect("a worker does not panic"))
     })?;
-    bar.finish_and_clear();
-    Ok(summary.into_inner().expect("no panic while locked"))
+    state.bar.finish_and_clear();
+    Ok(state.summary.into_inner().expect("no panic while locked"))
 }
 
-fn tasks<'a>(plan: &Plan, matrix: &'a Matrix, results: &Results, column: &Column) -> Vec<Task<'a>> {
-    let times = results.times.get(&column.id).cloned().unwrap_or_default();
-    let wanted = |bug: &&Bug| plan.bugs.is_empty() || plan.bugs.iter().any(|part| bug.id.contains(part.as_str()));
-    let bugs = matrix.bugs.iter().filter(wanted).filter(|bug| !column.is_blind_to(bug)).map(Some);
-    let mut tasks: Vec<_> = std::iter::once(None)
-        .chain(bugs)
-        .filter(|bug| match matrix.fresh(results, *bug, &column.id) {
-            None => true,
-            Some(_) if plan.sample.is_some() => bug.is_some(),
-            Some(cell) => {
-                plan.again || cell.verdict == Verdict::Broken || plan.unfinished && cell.verdict == Verdict::Unfinished
-            }
-        })
-        .map(|bug| {
-            let former = results.cell(bug.map_or(NO_BUG, |bug| &bug.id), &column.id);
+fn wanted<'a>(plan: &Plan, matrix: &'a Matrix, results: &Results, bug: Option<&'a Bug>) -> Vec<Wanted<'a>> {
+    let id = bug.map_or(NO_BUG, |bug| &bug.id);
+    let columns = matrix.columns.iter().filter(|column| {
+        matrix.is_there(&column.id)
+            && (plan.columns.is_empty() || plan.columns.contains(&column.id))
+            && bug.is_none_or(|bug| !column.is_blind_to(bug))
+    });
+    columns
+        .map(|column| {
+            let former = results.cell(id, &column.id);
             let hints = Hints {
                 part: former.and_then(|cell| cell.part.clone()),
                 by: former.and_then(|cell| cell.by.clone()),
-                times: times.clone(),
+                times: results.times.get(&column.id).cloned().unwrap_or_default(),
             };
-            Task { bug, hints, expected: former.map(|cell| cell.verdict) }
+            Wanted { column, hints, former: former.map(|cell| cell.verdict) }
         })
-        .collect();
-    // What was never tried comes before what is only out of date, and for models what one of them was written for before
-    // the others; equivalent variants come last.
-    tasks.sort_by_key(|task| {
-        let equivalent = task.bug.is_some_and(|bug| bug.equivalent.is_some());
-        let tried = task.bug.is_some() && task.expected.is_some();
-        // That it passes without a bug comes first, or last if that is only out of date.
-        if task.bug.is_none() {
-            return (!times.is_empty(), false, false);
+        .collect()
+}
+
+/// The cells that are not known, bug by bug.
+fn missing<'a>(plan: &Plan, matrix: &'a Matrix, results: &Results) -> Vec<Task<'a>> {
+    let named = |bug: &&Bug| plan.bugs.is_empty() || plan.bugs.iter().any(|part| bug.id.contains(part.as_str()));
+    let known = |bug: Option<&Bug>, column: &Column| match matrix.fresh(results, bug, &column.id) {
+        None => false,
+        Some(cell) => {
+            let unfinished = plan.unfinished && cell.verdict == Verdict::Unfinished;
+            !(plan.again || unfinished || cell.verdict == Verdict::Broken)
         }
-        let unexpected = column.kind == Kind::Models && task.bug.is_some_and(|bug| bug.loom.is_empty());
-        (equivalent, tried, unexpected)
+    };
+    let noticed = |bug: Option<&Bug>, column: &Column| {
+        matrix.fresh(results, bug, &column.id).is_some_and(|cell| cell.verdict == Verdict::Killed)
+    };
+    let mut tasks = Vec::new();
+    for bug in std::iter::once(None).chain(matrix.bugs.iter().filter(named).map(Some)) {
+        let mut cells = wanted(plan, matrix, results, bug);
+        if plan.until_killed {
+            cells.retain(|cell| cell.column.systematic);
+            if !plan.again && cells.iter().any(|cell| noticed(bug, cell.column)) {
+                continue;
+            }
+            // The likeliest first: who noticed it before, then the models if one of them was written for it.
+            let meant = |column: &Column| bug.is_some_and(|bug| column.is_meant_for(bug));
+            cells.sort_by_key(|cell| (cell.former != Some(Verdict::Killed), !meant(cell.column)));
+        }
+        cells.retain(|cell| !known(bug, cell.column));
+        if !cells.is_empty() {
+            tasks.push(Task { bug, cells });
+        }
+    }
+    // The sources without a bug first where it is not known how long each test takes, or else last; what was never tried
+    // before what is only out of date; equivalent variants after all others.
+    tasks.sort_by_key(|task| match task.bug {
+        None if task.cells.iter().any(|cell| cell.hints.times.is_empty()) => 0,
+        None => 4,
+        Some(bug) if bug.equivalent.is_some() => 3,
+        Some(_) if task.cells.iter().any(|cell| cell.former.is_none()) => 1,
+        Some(_) => 2,
     });
     tasks
 }
 
-/// The same cells whenever it is asked: of the kills, every n-th, over all checkers.
-fn choose(queues: &mut Vec<(&Column, Vec<Task>)>, sample: usize) {
-    for (_, tasks) in queues.iter_mut() {
-        tasks.retain(|task| task.bug.is_some() && task.expected == Some(Verdict::Killed));
-        tasks.sort_by_key(|task| task.bug.map(|bug| bug.id.clone()));
+/// Kills that took longer are not for a sample that has to be quick.
+const QUICK: f64 = 15.0;
+
+/// The same cells whenever it is asked: one a bug, in an order that depends on nothing but the name of the bug.
+fn choose<'a>(plan: &Plan, matrix: &'a Matrix, results: &Results, sample: usize) -> Result<Vec<Task<'a>>> {
+    let rank = |bug: &Bug| format!("{:x}", Sha256::digest(&bug.id));
+    let quick = |bug: &Bug, cell: &Wanted| {
+        let seconds = results.cell(&bug.id, &cell.column.id).map_or(f64::MAX, |cell| cell.seconds);
+        cell.former == Some(Verdict::Killed) && seconds < QUICK
+    };
+    let mut tasks = Vec::new();
+    for bug in matrix.bugs.iter().filter(|bug| bug.equivalent.is_none()) {
+        let mut cells = wanted(plan, matrix, results, Some(bug));
+        cells.retain(|cell| quick(bug, cell));
+        cells.sort_by_key(|cell| !cell.column.systematic);
+        cells.truncate(1);
+        if !cells.is_empty() {
+            tasks.push((rank(bug), Task { bug: Some(bug), cells }));
+        }
     }
-    let total: usize = queues.iter().map(|(_, tasks)| tasks.len()).sum();
-    let step = total.div_ceil(sample.max(1)).max(1);
-    let mut number = 0;
-    for (_, tasks) in queues.iter_mut() {
-        tasks.retain(|_| {
-            number += 1;
-            (number - 1) % step == 0
-        });
-    }
-    queues.retain(|(_, tasks)| !tasks.is_empty());
+    tasks.sort_by(|(one, _), (other, _)| one.cmp(other));
+    tasks.truncate(sample);
+    ensure!(tasks.len() == sample, "only {} kills are known that are quick", tasks.len());
+    Ok(tasks.into_iter().map(|(_, task)| task).collect())
 }
 
-#[expect(clippy::too_many_arguments, reason = "the shared state of the workers, by name")]
-fn one(
-    plan: &Plan,
-    matrix: &Matrix,
-    column: &Column,
-    place: &Place,
-    task: &Task,
-    results: &Mutex<Results>,
-    summary: &Mutex<Summary>,
-    bar: &ProgressBar,
-) -> Result<()> {
-    let id = task.bug.map_or(NO_BUG, |bug| &bug.id);
-    bar.set_message(format!("{id} under {}", column.id));
-    let key = matrix.key(task.bug, &column.id);
-    let outcome = {
+/// What the workers share.
+struct State<'a> {
+    plan: &'a Plan,
+    matrix: &'a Matrix,
+    results: Mutex<Results>,
+    summary: Mutex<Summary>,
+    bar: ProgressBar,
+}
+
+impl State<'_> {
+    fn summary(&self) -> MutexGuard<'_, Summary> {
+        self.summary.lock().expect("no panic while locked")
+    }
+
+    /// The cells of one bug, one after the other.
+    fn one(&self, task: &Task, place: &Place) -> Result<()> {
         let _seeded = match Seeded::new(&place.tree, task.bug) {
             Ok(seeded) => seeded,
             Err(error) => {
-                summary.lock().expect("no panic while locked").wrong.push(format!("{error:#}"));
+                self.summary().wrong.push(format!("{error:#}"));
                 return Ok(());
             }
         };
-        // Without a bug all of a checker runs, however long it takes.
-        let budget = if task.bug.is_none() { plan.budget * 40 } else { plan.budget };
-        cell::run(column, place, task.bug, &key, budget, &task.hints)
-            .with_context(|| format!("{id} under {}", column.id))?
-    };
-    let mut summary = summary.lock().expect("no panic while locked");
-    let Some(cell) = outcome.cell else {
-        summary.left += 1;
-        return Ok(());
-    };
-    bar.inc(1);
-    let evidence = plan.work.join("evidence").join(format!("{id}.{}.txt", column.id));
-    fs::create_dir_all(evidence.parent().expect("it is in a folder"))?;
-    fs::write(&evidence, &outcome.evidence)?;
-    if bar.is_hidden() {
-        println!("{}", line(id, column, &cell));
-    } else {
-        bar.println(line(id, column, &cell));
+        let mut noticed = false;
+        for wanted in &task.cells {
+            if noticed && self.plan.until_killed {
+                self.bar.inc(1);
+            } else if let Some(cell) = self.cell(task.bug, wanted, place)? {
+                noticed |= cell.verdict == Verdict::Killed;
+            } else {
+                self.summary().left += 1;
+            }
+        }
+        Ok(())
     }
-    note(&mut summary, task, column, &cell, plan.sample.is_some());
-    let mut results = results.lock().expect("no panic while locked");
-    if task.bug.is_none() && cell.verdict == Verdict::Survived {
-        results.times.insert(column.id.clone(), outcome.times);
+
+    /// `None`: interrupted.
+    fn cell(&self, bug: Option<&Bug>, wanted: &Wanted, place: &Place) -> Result<Option<Cell>> {
+        let column = wanted.column;
+        let id = bug.map_or(NO_BUG, |bug| &bug.id);
+        self.bar.set_message(format!("{id} under {}", column.id));
+        let key = self.matrix.key(bug, &column.id);
+        let budget = match (bug, self.plan.sample) {
+            // Without a bug all of a checker runs, however long it takes.
+            (None, _) => self.plan.budget * 40,
+            // What was noticed before has to be noticed on a slower machine, too.
+            (_, Some(_)) => self.plan.budget * 4,
+            (_, None) => self.plan.budget,
+        };
+        let outcome = cell::run(column, place, bug, &key, budget, &wanted.hints)
+            .with_context(|| format!("{id} under {}", column.id))?;
+        let Some(cell) = outcome.cell else { return Ok(None) };
+        self.bar.inc(1);
+        let evidence = self.plan.work.join("evidence").join(format!("{id}.{}.txt", column.id));
+        fs::create_dir_all(evidence.parent().expect("it is in a folder"))?;
+        fs::write(&evidence, &outcome.evidence)?;
+        if self.bar.is_hidden() {
+            println!("{}", line(id, column, &cell));
+        } else {
+            self.bar.println(line(id, column, &cell));
+        }
+        note(&mut self.summary(), bug, column, &cell, self.plan.sample.is_some());
+        let mut results = self.results.lock().expect("no panic while locked");
+        if bug.is_none() && cell.verdict == Verdict::Survived {
+            results.times.insert(column.id.clone(), outcome.times);
+        }
+        if self.plan.sample.is_none() {
+            results.cells.insert((id.to_owned(), column.id.clone()), cell.clone());
+            results.write(&self.plan.results)?;
+        }
+        Ok(Some(cell))
     }
-    if plan.sample.is_none() {
-        results.cells.insert((id.to_owned(), column.id.clone()), cell);
-        results.write(&plan.results)?;
-    }
-    Ok(())
 }
 
 fn line(id: &str, column: &Column, cell: &Cell) -> String {
@@ -294,12 +333,12 @@ fn line(id: &str, column: &Column, cell: &Cell) -> String {
     format!("{:7} {id}: {what}{how}{after}, {} s", column.id, cell.seconds)
 }
 
-fn note(summary: &mut Summary, task: &Task, column: &Column, cell: &Cell, sampled: bool) {
+fn note(summary: &mut Summary, bug: Option<&Bug>, column: &Column, cell: &Cell, sampled: bool) {
     summary.cells += 1;
-    let id = task.bug.map_or(NO_BUG, |bug| &bug.id);
+    let id = bug.map_or(NO_BUG, |bug| &bug.id);
     let name = format!("{id} under {}", column.id);
-    let equivalent = task.bug.is_some_and(|bug| bug.equivalent.is_some());
-    match (cell.verdict, task.bug.is_none()) {
+    let equivalent = bug.is_some_and(|bug| bug.equivalent.is_some());
+    match (cell.verdict, bug.is_none()) {
         (Verdict::Broken, _) => summary.wrong.push(format!("{name} does not build")),
         (Verdict::Killed, true) => {
             summary.wrong.push(format!("{} fails without any bug: {}", column.title, cell.by.as_deref().unwrap_or("?")))

@@ -141,7 +141,7 @@ fn matrix(html: &mut String, grid: &Grid) {
         ("survived", "survived"),
         ("unfinished", "not noticed in the time of the cell"),
         ("", "not run"),
-        ("blind", "the checker does not build that file"),
+        ("blind", "the checker cannot see it: another file, one thread, no memory orderings"),
         ("killed stale", "of an earlier state of sources or checker"),
     ] {
         let _ = write!(html, "<span><i class=\"box {class}\" style=\"display:inline-block\"></i>{text}</span>");
