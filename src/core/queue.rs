@@ -3,7 +3,7 @@
 //! # State of a node
 //! * *idle*: in no queue; its future's alone.
 //! * *linked*: in a queue; links, waker and tag belong to the holder of the mutex around that queue.
-//! * *granted*: taken out by [`Queue::grant_front`]; its future's alone again. `granted` says so.
+//! * *granted*: taken out by [`Queue::grant_older`]; its future's alone again. `granted` says so.
 //!
 //! # Invariants
 //! 1. A linked node stays where it is, alive, until it is idle or granted: it is pinned, and its future takes it out,
@@ -47,7 +47,7 @@ impl Node {
 
     /// The tag of the node if it has been granted. For the node's own future.
     pub(super) fn granted_tag(&self) -> Option<u64> {
-        // ORDERING: acquire, pairs with the release in `grant_front`: what the granter did before is visible here, and
+        // ORDERING: acquire, pairs with the release in `grant_older`: what the granter did before is visible here, and
         // its accesses to the entry are over.
         self.granted.load(Ordering::Acquire).then(|| self.entry(|entry| entry.tag))
     }
@@ -138,18 +138,34 @@ impl Queue {
         self.front.map(|front| node_of(&front).entry(|entry| entry.tag))
     }
 
-    /// Takes the front node out, marks it granted, and gives its waker to be called outside the mutex.
-    pub(super) fn grant_front(&mut self) -> Option<Waker> {
-        let front = self.front?;
-        let node = node_of(&front);
-        let (after, waker) = node.entry(|entry| (entry.after.take(), entry.waker.take()));
-        self.front = after;
-        match after {
-            Some(after) => node_of(&after).entry(|entry| entry.before = None),
+    /// Takes out, from the front, the nodes whose tag is below `end`, as many as there are empty places for their wakers,
+    /// and marks them granted. Gives their number; the wakers are to be called outside the mutex.
+    #[inline]
+    pub(super) fn grant_older(&mut self, end: u64, wakers: &mut [Option<Waker>]) -> usize {
+        let (mut granted, mut front) = (0, self.front);
+        while let Some(next) = front {
+            let node = node_of(&next);
+            if granted == wakers.len() || node.entry(|entry| entry.tag) >= end {
+                break;
+            }
+            (front, wakers[granted]) = node.entry(|entry| (entry.after, entry.waker.take()));
+            granted += 1;
+            // ORDERING: release, pairs with `granted_tag`. Last, see invariant 3.
+            node.granted.store(true, Ordering::Release);
+        }
+        self.front = front;
+        match front {
+            Some(front) => node_of(&front).entry(|entry| entry.before = None),
             None => self.back = None,
         }
-        // ORDERING: release, pairs with `granted_tag`. Last, see invariant 3.
-        node.granted.store(true, Ordering::Release);
+        granted
+    }
+
+    /// Takes the front node out, marks it granted, and gives its waker to be called outside the mutex.
+    pub(super) fn grant_front(&mut self) -> Option<Waker> {
+        let mut waker = [None];
+        self.grant_older(u64::MAX, &mut waker);
+        let [waker] = waker;
         waker
     }
 }

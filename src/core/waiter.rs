@@ -143,11 +143,7 @@ impl Waiter {
         let mut panic = FirstPanic::default();
         let mut batch = [const { None::<Waker> }; BATCH];
         loop {
-            let mut taken = 0;
-            while taken < BATCH && queue.front_tag().is_some_and(|since| since < now) {
-                batch[taken] = queue.grant_front();
-                taken += 1;
-            }
+            let taken = queue.grant_older(now, &mut batch);
             drop(queue);
             let mut wakers = batch[..taken].iter_mut();
             while wakers.len() > 0 {
