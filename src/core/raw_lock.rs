@@ -1,16 +1,18 @@
 //! The algorithm of both locks: owner and depth in one word, a queue behind it, and hand-over in the release.
 //!
 //! # State
-//! `word`: 0 when free, else the owner (bits 13 and up), the number of guards it holds (bits 1 to 12), and [`QUEUED`]
-//! (bit 0): somebody waits.
-//! * Free to held and back, and the depth of a held lock: compare-exchange by anybody who may (a lock that is not
-//!   queued needs no more).
-//! * `QUEUED` is set and cleared, and a queued lock is handed over, under the mutex of `queue`.
+//! `word`: an owner (bits 13 and up), the number of its guards (bits 1 to 12), and [`QUEUED`] (bit 0): somebody waits.
+//! * *free*: no guard, not queued. The owner in the word is whoever held it last, and means nothing.
+//! * *held*: by the owner, who has so many guards.
+//! * *given up*: no guard, but queued. Whoever dropped the last guard is on the way to the mutex, to hand it over.
+//!
+//! A guard more and a guard less are one read-modify-write each, by anybody who may. `QUEUED` is set and cleared, and a
+//! lock that has been given up is handed over, under the mutex of `queue`.
 //!
 //! # Invariants
 //! 1. Owner and depth change in one step: the last guard dropped elsewhere cannot free the lock between the owner's
-//!    question "is it mine?" and its re-entry.
-//! 2. Outside the mutex, `QUEUED` is set exactly if the queue is not empty, and then the lock is held.
+//!    question "is it mine?" and its re-entry. Nobody re-enters a lock that has no guard.
+//! 2. Outside the mutex, `QUEUED` is set exactly if the queue is not empty, and then the lock is held or given up.
 //! 3. A lock is handed over, never freed, while somebody waits: nobody barges, and the order is that of the first polls.
 //! 4. A granted acquisition counts as a guard of its owner. Dropped before it was polled, it releases (passes on).
 //! 5. No user code runs under the mutex: wakers are cloned before it, called and dropped after it.
@@ -37,6 +39,8 @@ const QUEUED: u64 = 1;
 const ONE_GUARD: u64 = 1 << 1;
 const DEPTH: u64 = ((1 << DEPTH_BITS) - 1) << 1;
 const DEPTH_BITS: u32 = 12;
+/// A lock is free if none of these is set.
+const TAKEN: u64 = DEPTH | QUEUED;
 const OWNER: u64 = !(DEPTH | QUEUED);
 const OWNER_SHIFT: u32 = 1 + DEPTH_BITS;
 const _: () = assert!(ID_BITS + OWNER_SHIFT == u64::BITS && RESERVED > 0);
@@ -54,7 +58,7 @@ impl Owner {
     }
 
     fn holds(self, word: u64) -> bool {
-        word & OWNER == self.0
+        word & OWNER == self.0 && word & DEPTH != 0
     }
 
     fn may_re_enter(self, word: u64) -> bool {
@@ -91,7 +95,7 @@ impl RawLock {
         // ORDERING: relaxed, the compare-exchange decides.
         let mut word = self.word.load(Ordering::Relaxed);
         loop {
-            let next = if word == 0 {
+            let next = if word & TAKEN == 0 {
                 owner.0 | ONE_GUARD
             } else if !owner.may_re_enter(word) {
                 return Entry::Held;
@@ -112,42 +116,26 @@ impl RawLock {
     /// Gives up one guard. The last one hands the lock to whoever waits longest.
     #[inline]
     pub(super) fn release(&self) {
-        // ORDERING: relaxed, the compare-exchange decides.
-        let mut word = self.word.load(Ordering::Relaxed);
-        while word & DEPTH > ONE_GUARD || word & QUEUED == 0 {
-            // The last guard takes the owner along.
-            let next = if word & DEPTH > ONE_GUARD { word - ONE_GUARD } else { 0 };
-            // ORDERING: release, pairs with the acquire of the next owner: what was done under this guard is visible.
-            match self.word.compare_exchange_weak(word, next, Ordering::Release, Ordering::Relaxed) {
-                Ok(_) => return,
-                Err(now) => word = now,
-            }
+        // ORDERING: release, pairs with the acquire of the next owner: what was done under this guard is visible.
+        let word = self.word.fetch_sub(ONE_GUARD, Ordering::Release);
+        if word & TAKEN == ONE_GUARD | QUEUED {
+            self.hand_over();
         }
-        self.release_queued();
     }
 
     #[cold]
-    fn release_queued(&self) {
+    fn hand_over(&self) {
         let mut queue = self.queue.lock();
-        // ORDERING: relaxed, the compare-exchange decides.
-        let mut word = self.word.load(Ordering::Relaxed);
-        loop {
-            let (next, hand_over) = if word & DEPTH > ONE_GUARD {
-                (word - ONE_GUARD, false)
-            } else if let Some(waiting) = queue.front_tag() {
-                let queued = if queue.has_second() { QUEUED } else { 0 };
-                (waiting | ONE_GUARD | queued, true)
-            } else {
-                (0, false)
-            };
-            // ORDERING: release, as in `release`; acquire, because the new owner learns from this thread alone (by
-            // `granted`) and must see what was done under guards that were dropped on others.
-            match self.word.compare_exchange(word, next, Ordering::AcqRel, Ordering::Relaxed) {
-                Ok(_) if hand_over => break,
-                Ok(_) => return,
-                Err(now) => word = now,
-            }
-        }
+        // ORDERING: acquire, pairs with the release of every guard: the new owner learns from this thread alone (by
+        // `granted`) and must see what was done under guards that were dropped on others.
+        let given_up = self.word.load(Ordering::Acquire) & TAKEN == QUEUED;
+        // Before this thread came here all who waited may have left, and somebody else may have taken the lock, and even
+        // given it up: then the first of the two on their way hands it over, and the other finds it held.
+        let Some(owner) = queue.front_tag().filter(|_| given_up) else { return };
+        let queued = if queue.has_second() { QUEUED } else { 0 };
+        // Nobody else writes to the word: there is no guard, and it is marked.
+        // ORDERING: release, pairs with the acquire of a re-entry by another branch of the new owner.
+        self.word.store(owner | ONE_GUARD | queued, Ordering::Release);
         let waker = queue.grant_front();
         drop(queue);
         if let Some(waker) = waker {
@@ -155,16 +143,18 @@ impl RawLock {
         }
     }
 
-    /// Enters after all, or announces a waiter. The caller holds the mutex and links it if this is `Held`.
+    /// Enters after all, or sees to it that the lock is marked. The caller holds the mutex and queues if this is `Held`.
     fn enter_or_mark_queued(&self, owner: Owner) -> Entry {
         loop {
             let entry = self.try_enter(owner);
             if entry != Entry::Held {
                 return entry;
             }
+            // One that is free by now must not be marked, and one that is marked need not be.
+            let mark = |word| (word & DEPTH != 0 && word & QUEUED == 0).then_some(word | QUEUED);
             // ORDERING: relaxed; a releaser that sees `QUEUED` takes the mutex, which orders the rest.
-            let mark = |word| (word != 0).then_some(word | QUEUED);
-            if self.word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, mark).is_ok() {
+            let (Ok(before) | Err(before)) = self.word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, mark);
+            if before & TAKEN != 0 {
                 return Entry::Held;
             }
         }
@@ -187,7 +177,7 @@ impl RawLock {
 
     pub(super) fn is_held(&self) -> bool {
         // ORDERING: relaxed, a snapshot that publishes nothing.
-        self.word.load(Ordering::Relaxed) != 0
+        self.word.load(Ordering::Relaxed) & TAKEN != 0
     }
 
     pub(super) fn is_held_by(&self, owner: Owner) -> bool {

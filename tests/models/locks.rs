@@ -11,6 +11,7 @@ pub const MODELS: &[Model] = &[
         "dropped after the hand-over", "dropped before the hand-over", "the new one had to wait", "the new one did not")
     .bounded(3),
     model!(the_only_waiter_is_dropped_while_the_lock_is_released: "granted first", "dropped first"),
+    model!(a_release_on_its_way_to_a_waiter_that_left_finds_the_lock_taken_anew: "taken anew", "not yet given up", "granted first"),
     model!(cancel_of_a_queued_waiter_then_release: "cancelled"),
     model!(release_then_cancel_of_a_queued_waiter: "the lock", "cancelled"),
     model!(cancel_of_a_queued_waiter_races_the_release: "the lock", "cancelled").bounded(3),
@@ -101,6 +102,38 @@ fn the_only_waiter_is_dropped_while_the_lock_is_released() {
     saw(if granted { "granted first" } else { "dropped first" });
     holder.join().unwrap();
     free_after(1, &lock);
+}
+
+/// The last guard gives the lock up because somebody waits. That one leaves before the lock can be handed over; then the
+/// lock is free, is taken, waited for and given up again, while the first release is still on its way.
+fn a_release_on_its_way_to_a_waiter_that_left_finds_the_lock_taken_anew() {
+    let lock = shared();
+    let guard = lock.clone().try_lock_owned().unwrap();
+    let leaves = Runner::new("the one that leaves", lock.clone().lock_owned()).suspends();
+    let holder = spawn("holder", move || {
+        guard.bump();
+        call("release", || drop(guard));
+    });
+
+    let granted = drop_and_tell("drop the one that leaves", leaves);
+    let turns = match call("try_lock", || lock.clone().try_lock_owned()) {
+        Ok(guard) => {
+            saw(if granted { "granted first" } else { "taken anew" });
+            // Polled a second time, so that a grant while the guard is held would be seen.
+            let next = Runner::new("the next", lock.clone().lock_owned()).suspends().suspends();
+            guard.bump();
+            call("release anew", || drop(guard));
+            next.finish().bump();
+            3
+        }
+        Err(error) => {
+            assert_eq!(error, TryLockError::WouldBlock);
+            saw("not yet given up");
+            1
+        }
+    };
+    holder.join().unwrap();
+    free_after(turns, &lock);
 }
 
 /// A task in the queue that will take one turn, and the guard that it waits for.
