@@ -1,6 +1,7 @@
 //! The ladder: every check in order, with progress, and one table at the end. The rungs are data, `ladder.toml`.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -71,6 +72,9 @@ pub struct Rung {
 struct Commands {
     run: Vec<Vec<String>>,
     shared: Option<Vec<Vec<String>>>,
+    /// Where the rung is shared: what one machine runs besides.
+    #[serde(default)]
+    once: Vec<Vec<String>>,
     #[serde(default)]
     environment: BTreeMap<String, String>,
     /// About how long it takes on two cores, once built.
@@ -127,14 +131,57 @@ pub fn read() -> Result<Vec<Rung>> {
     Ok(page.rung)
 }
 
-/// Prints what there is.
-pub fn list(level: Level) -> Result<()> {
+/// Prints what there is, or what one machine runs of it.
+pub fn list(level: Level, share: Option<Share>) -> Result<()> {
     println!("{:12} {:>8}  WHAT", "NAME", "SECONDS");
-    for rung in read()? {
+    for (number, rung) in read()?.iter().enumerate() {
         let seconds = rung.at(level).map_or("-".to_owned(), |commands| commands.seconds.to_string());
         println!("{:12} {seconds:>8}  {}", rung.id, rung.title);
+        if share.is_some() {
+            commands(number, rung, level, share).iter().for_each(|command| println!("{:23}{command}", ""));
+        }
     }
     Ok(())
+}
+
+/// One command of a rung: with its environment, and ready to be run.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Line {
+    environment: BTreeMap<String, String>,
+    words: Vec<String>,
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, value) in &self.environment {
+            let quote = if value.contains(' ') { "'" } else { "" };
+            write!(f, "{name}={quote}{value}{quote} ")?;
+        }
+        f.write_str(&self.words.join(" "))
+    }
+}
+
+/// What a machine runs of a rung. Of several, each runs its share of what can be shared, and one of them the rest.
+pub fn commands(number: usize, rung: &Rung, level: Level, share: Option<Share>) -> Vec<Line> {
+    let Some(commands) = rung.at(level) else { return Vec::new() };
+    let Share { k, n } = share.unwrap_or(Share { k: 1, n: 1 });
+    let its_turn = number % n == k - 1;
+    let mut list = match (share, &commands.shared) {
+        (Some(_), Some(shared)) => shared.clone(),
+        _ if its_turn => commands.run.clone(),
+        _ => Vec::new(),
+    };
+    if share.is_some() && commands.shared.is_some() && its_turn {
+        list.extend(commands.once.clone());
+    }
+    let fill = |text: &String| {
+        text.replace("{k}", &k.to_string()).replace("{n}", &n.to_string()).replace("{seed}", &k.to_string())
+    };
+    let environment: BTreeMap<_, _> =
+        commands.environment.iter().map(|(name, value)| (name.clone(), fill(value))).collect();
+    list.iter()
+        .map(|words| Line { environment: environment.clone(), words: words.iter().map(fill).collect() })
+        .collect()
 }
 
 /// Climbs the ladder; true if all that ran was green.
@@ -149,11 +196,8 @@ pub fn run(level: Level, only: &[String], share: Option<Share>) -> Result<bool> 
         .iter()
         .enumerate()
         .filter(|(_, rung)| only.is_empty() || only.contains(&rung.id))
-        .filter_map(|(number, rung)| Some((number, rung, rung.at(level)?)))
-        // What cannot be shared is run by one machine.
-        .filter(|(number, _, commands)| {
-            share.is_none_or(|share| commands.shared.is_some() || number % share.n == share.k - 1)
-        })
+        .filter_map(|(number, rung)| Some((rung, rung.at(level)?, commands(number, rung, level, share))))
+        .filter(|(.., list)| !list.is_empty())
         .collect();
     ensure!(!chosen.is_empty(), "nothing of this is on the {} ladder", level.name());
     let estimate = |rung: &Rung, commands: &Commands| {
@@ -162,19 +206,20 @@ pub fn run(level: Level, only: &[String], share: Option<Share>) -> Result<bool> 
             .find(|part| part.rung == rung.id && part.level == level.name() && part.share == share_of(share));
         before.filter(|part| part.outcome == Outcome::Green).map_or(commands.seconds, |part| part.seconds as u64 + 1)
     };
-    let total: u64 = chosen.iter().map(|(_, rung, commands)| estimate(rung, commands)).sum();
+    let total: u64 = chosen.iter().map(|(rung, commands, _)| estimate(rung, commands)).sum();
 
     let bars = MultiProgress::new();
     let whole = bars.add(ProgressBar::new(total));
     whole.set_style(ProgressStyle::with_template("{bar:40} {percent:>3} %, {elapsed} gone, about {msg} to go")?);
     let mut parts = Vec::new();
     let mut left = total;
-    for (_, rung, commands) in chosen {
+    for (rung, commands, list) in chosen {
         whole.set_message(humantime::format_duration(Duration::from_secs(left)).to_string());
         let bar = bars.add(ProgressBar::new_spinner());
         bar.set_style(ProgressStyle::with_template("{spinner} {prefix:12} {elapsed:>5}  {wide_msg}")?);
         bar.set_prefix(rung.id.clone());
-        let part = one(rung, commands, level, share, &bar, estimate(rung, commands))?;
+        let part =
+            one(rung, &list, level, share.filter(|_| commands.shared.is_some()), &bar, estimate(rung, commands))?;
         left -= estimate(rung, commands);
         whole.set_position(total - left);
         bar.finish_and_clear();
@@ -197,7 +242,7 @@ fn share_of(share: Option<Share>) -> Option<String> {
 
 fn one(
     rung: &Rung,
-    commands: &Commands,
+    list: &[Line],
     level: Level,
     share: Option<Share>,
     bar: &ProgressBar,
@@ -208,7 +253,7 @@ fn one(
         rung: rung.id.clone(),
         title: rung.title.clone(),
         level: level.name().to_owned(),
-        share: share.filter(|_| commands.shared.is_some()).and_then(|share| share_of(Some(share))),
+        share: share_of(share),
         outcome: Outcome::Green,
         reason: None,
         counts: Vec::new(),
@@ -227,21 +272,11 @@ fn one(
         part.reason = Some(obstacle);
         return Ok(part);
     }
-    let list = match (share, &commands.shared) {
-        (Some(_), Some(shared)) => shared,
-        _ => &commands.run,
-    };
-    let Share { k, n } = share.unwrap_or(Share { k: 1, n: 1 });
-    let fill = |text: &String| {
-        text.replace("{k}", &k.to_string()).replace("{n}", &n.to_string()).replace("{seed}", &k.to_string())
-    };
     let mut output = String::new();
-    for words in list {
-        let words: Vec<_> = words.iter().map(fill).collect();
-        let mut command = Command::new(&words[0]);
-        command.args(&words[1..]).current_dir(root());
-        command.envs(commands.environment.iter().map(|(name, value)| (name, fill(value))));
-        bar.set_message(words.join(" "));
+    for line in list {
+        let mut command = Command::new(&line.words[0]);
+        command.args(&line.words[1..]).current_dir(root()).envs(&line.environment);
+        bar.set_message(line.to_string());
         // Ten times what it should take, and time to build.
         let limit = Duration::from_secs(estimate * 10 + 1200);
         let scratch: PathBuf = parts::folder().join("scratch");
@@ -259,7 +294,7 @@ fn one(
             }
         };
         part.outcome = wrong.0;
-        part.reason = Some(format!("{} (`{}`)", parts::public(&wrong.1), words.join(" ")));
+        part.reason = Some(format!("{} (`{line}`)", parts::public(&wrong.1)));
         break;
     }
     part.counts = rung.counts.iter().filter_map(|counting| count(counting, &output)).fold(Vec::new(), merged);

@@ -29,7 +29,7 @@ struct Arguments {
     /// The K-th of N machines: runs its share of the ladder
     #[arg(long, value_name = "K/N", value_parser = ladder::Share::parse)]
     part: Option<ladder::Share>,
-    /// Lists the rungs and what they take
+    /// Lists the rungs and what they take; with --part, what that machine runs of each
     #[arg(long)]
     list: bool,
 
@@ -101,7 +101,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
         return run_matrix(arguments);
     }
     if arguments.list {
-        return ladder::list(level).map(|()| true);
+        return ladder::list(level, arguments.part).map(|()| true);
     }
     if !arguments.merge.is_empty() {
         parts::merge(&arguments.merge)?;

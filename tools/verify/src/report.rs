@@ -218,13 +218,17 @@ fn short(number: u64) -> String {
 fn clauses(html: &mut String, grid: &Grid) {
     let spec = fs::read_to_string(root().join("SPEC.md")).unwrap_or_default();
     html.push_str("<h2 id=\"clauses\">Clauses of SPEC.md</h2><p>For each clause the seeded bugs that violate it, how many of them each checker noticed, and the checkers that have exercised the clause, as the traceability table of SPEC.md has it. A dash: the checker was not tried with any of them.</p>");
-    html.push_str("<table class=\"clauses\"><tr><th>clause</th><th>bugs</th>");
+    html.push_str("<table class=\"clauses\"><tr><th>clause</th><th>what it promises</th><th>bugs</th>");
     for column in &grid.matrix.columns {
         let _ = write!(html, "<th>{}</th>", column.id);
     }
     html.push_str("<th>exercised by</th></tr>");
     for line in spec.lines().filter_map(|line| line.strip_prefix("- **")) {
         let Some((clause, rest)) = line.split_once("**") else { continue };
+        // Other items of lists begin with bold words, too.
+        if clause.contains(' ') || !clause.contains('-') {
+            continue;
+        }
         let text = rest.trim_start_matches('°').trim();
         let bugs: Vec<_> = grid
             .matrix
@@ -234,8 +238,9 @@ fn clauses(html: &mut String, grid: &Grid) {
             .collect();
         let _ = write!(
             html,
-            "<tr title=\"{}\"><td><b>{clause}</b></td><td class=\"number\">{}</td>",
+            "<tr title=\"{}\"><td><b>{clause}</b></td><td class=\"text\">{}</td><td class=\"number\">{}</td>",
             escape(text),
+            prose(text),
             bugs.len()
         );
         for column in &grid.matrix.columns {
