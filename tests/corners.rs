@@ -144,6 +144,7 @@ fn a_guard_dropped_by_a_thread_local_destructor_wakes_its_task() {
     task.suspends();
     handle.cancel();
     task.take_wakes();
+    task.suspends();
     std::thread::spawn(move || KEPT.with_borrow_mut(|kept| kept.push(Box::new(guard.take())))).join().unwrap();
     assert_eq!(task.take_wakes(), 1);
     assert!(task.finishes().is_err());

@@ -7,9 +7,8 @@ mod support;
 use std::future::{pending, poll_fn};
 use std::panic::panic_any;
 use std::pin::pin;
-use std::sync::{Arc, Barrier};
+use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::thread;
 use std::time::Duration;
 
 use hooks::Hooks;
@@ -77,34 +76,6 @@ fn a_scope_left_suspended_by_the_panic_of_a_waker_still_shields_the_one_around_i
         assert!(is_shielded());
     }));
     task.finishes().unwrap();
-}
-
-/// HDL-2: a wake that is left to another thread is made, even if the waker panics there.
-#[test]
-fn a_cancel_that_meets_a_waker_that_is_about_to_panic_is_still_heard() {
-    let task = ShieldableTask::new(pending::<()>());
-    let handle = task.handle();
-    let mut task = Box::pin(task);
-    let (entered, go) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
-    let hooks = Hooks::new();
-    assert!(hooks.poll(task.as_mut()).is_pending());
-    hooks.on_wake({
-        let (entered, go) = (entered.clone(), go.clone());
-        move || {
-            entered.wait();
-            go.wait();
-            panic!("before it woke anybody");
-        }
-    });
-    let other = thread::spawn({
-        let handle = handle.clone();
-        move || handle.cancel()
-    });
-    entered.wait();
-    assert!(handle.cancel());
-    go.wait();
-    assert!(other.join().is_err());
-    assert_eq!(hooks.wakes(), 2);
 }
 
 /// WTR-6: the panics of several wakers, and of what they panicked with, keep nobody from being woken.

@@ -29,17 +29,21 @@ fn cancel_adds_a_request_and_is_false_only_when_the_scope_is_done() {
     assert_eq!(handle.cancelling(), 2);
 }
 
-/// HDL-2
+/// HDL-2: what has been woken is polled, and need not be woken again before that.
 #[test]
-fn each_cancel_wakes_once() {
-    let task = ShieldableTask::new(pending::<()>());
+fn the_first_cancel_after_each_suspension_wakes_once() {
+    let task = ShieldableTask::new(shielded(pending::<()>()));
     let handle = task.handle();
     let mut task = Driven::new(task);
-    task.suspends();
-    assert_eq!(task.take_wakes(), 0);
     for _ in 0..3 {
+        task.suspends();
+        assert_eq!(task.take_wakes(), 0);
         handle.cancel();
         assert_eq!(task.take_wakes(), 1);
+        handle.cancel();
+        handle.uncancel();
+        handle.cancel();
+        assert_eq!(task.take_wakes(), 0);
     }
 }
 
@@ -84,7 +88,10 @@ fn a_scope_keeps_the_waker_of_its_last_poll_only_and_one_clone_of_it() {
     assert_eq!((first.wakers_held(), second.wakers_held()), (0, 1));
     assert!(scope.handle().cancel());
     assert_eq!((first.take_wakes(), second.take_wakes()), (0, 1));
-    assert_eq!(second.wakers_held(), 1, "a wake does not use it up");
+    assert_eq!(second.wakers_held(), 0, "it has been called");
+    scope.handle().uncancel();
+    assert!(second.lend_waker(scope.as_mut()).is_pending());
+    assert_eq!(second.wakers_held(), 1);
 }
 
 /// HDL-3

@@ -45,9 +45,8 @@ impl Machine<'_> {
             Phase::Unborn => return Ret::Absent,
             Phase::Live => {
                 it.requests = it.requests.saturating_add(1);
-                let waker = it.waker;
                 if !self.broken(Fault::CancelDoesNotWake) {
-                    self.wake(waker);
+                    self.wake_scope(fiber);
                 }
                 self.mark(Clause::Hdl2);
             }
@@ -157,8 +156,7 @@ impl Machine<'_> {
             self.mark_if(last && requested, Clause::Dlv9);
         } else {
             if !self.broken(Fault::CloseElsewhereDoesNotWake) {
-                let waker = self.state.fiber(scope).waker;
-                self.wake(waker);
+                self.wake_scope(scope);
             }
             self.mark(Clause::Shd6);
             let parked = self.state.fiber(scope).outer.is_some();
@@ -220,6 +218,16 @@ impl Machine<'_> {
     }
 
     // Wakes.
+
+    /// Takes the waker of a scope and calls it, if it has not been called since it was registered.
+    fn wake_scope(&mut self, scope: FiberId) {
+        let it = self.it(scope);
+        let waker = it.waker;
+        if waker.waker().is_some() {
+            it.waker = Code::TAKEN;
+        }
+        self.wake(waker);
+    }
 
     pub(crate) fn wake(&mut self, waker: Code) {
         let Some(waker) = waker.waker() else { return };

@@ -69,19 +69,20 @@ pub(crate) enum Timer {
     Spent,
 }
 
-/// A waker or none, in a byte.
+/// A waker, none, or one that has been taken to be called, in a byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Code(u8);
 
 impl Code {
     pub(crate) const NONE: Code = Code(u8::MAX);
+    pub(crate) const TAKEN: Code = Code(u8::MAX - 1);
 
     pub(crate) fn new(fiber: FiberId, version: u8) -> Self {
         Code(fiber.0 * MAX_WAKERS + version)
     }
 
     pub(crate) fn waker(self) -> Option<Waker> {
-        (self != Code::NONE).then_some(Waker { fiber: FiberId(self.0 / MAX_WAKERS), version: self.0 % MAX_WAKERS })
+        (self.0 < Code::TAKEN.0).then_some(Waker { fiber: FiberId(self.0 / MAX_WAKERS), version: self.0 % MAX_WAKERS })
     }
 }
 
@@ -111,7 +112,7 @@ pub(crate) struct FiberState {
     pub(crate) requests: u8,
     pub(crate) open: u8,
     pub(crate) torn: bool,
-    /// The waker registered last.
+    /// The waker registered last, until it is called.
     pub(crate) waker: Code,
     /// The scope that this one shields: while it is suspended, or for its guards after its end.
     pub(crate) outer: Option<FiberId>,
@@ -298,7 +299,7 @@ impl State {
         self.fiber(fiber).torn
     }
 
-    /// The waker that the scope keeps, if it keeps one.
+    /// The waker that the scope keeps, if it keeps one: it has registered one, and that has not been called since.
     pub fn waker(&self, fiber: FiberId) -> Option<Waker> {
         self.fiber(fiber).waker.waker()
     }

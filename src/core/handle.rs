@@ -62,7 +62,7 @@ macro_rules! handle {
             /// and the result is [`Cancelled`](crate::Cancelled). It has no effect on a body that returns before. May be
             /// called from anywhere: another thread, the body itself, a destructor that the cancellation runs.
             ///
-            /// Each call adds one request, up to 2<sup>24</sup> - 1, and wakes once.
+            /// Each call adds one request, up to 2<sup>24</sup> - 1, and wakes, unless it was woken since it suspended.
             ///
             /// # Examples
             ///

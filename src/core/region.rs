@@ -61,12 +61,11 @@ impl<F: Future> Region<F> {
     ) -> Poll<Result<F::Output, Cancelled>> {
         let mut this = self.project();
         let scope = &*this.scope;
-        let Some(body) = this.body.as_mut().as_pin_mut().filter(|_| scope.is_live()) else {
-            panic!("shieldable: a task or scope was polled after it had returned or panicked");
-        };
-        // Not before: after the end it belongs to the guards that are left (invariant 3 of `scope.rs`).
+        let Some(body) = this.body.as_mut().as_pin_mut() else { polled_after_its_end() };
+        // Not without a body: after the end it belongs to the guards that are left (invariant 3 of `scope.rs`).
         drop(scope.take_outer());
-        if scope.try_end_for_request() {
+        let Some(look) = scope.look() else { polled_after_its_end() };
+        if look.has_request() && scope.shields.open_now() == 0 && scope.try_end_for_request(look) {
             drop_body(this.body, scope);
             return Poll::Ready(Err(Cancelled::new()));
         }
@@ -83,27 +82,37 @@ impl<F: Future> Region<F> {
             return Poll::Ready(Ok(value));
         }
 
-        // However this poll is left but by a delivery: the timer and the wakers are user code, and may panic.
-        let hold = HoldOuter(scope);
+        let panicked = HoldOnUnwind(scope);
         suspended(cx, scope);
-        scope.register(cx.waker());
-        // After the registration: a request from before it is seen here, one from after it finds the waker.
-        if scope.try_end_for_request() {
-            mem::forget(hold);
+        let look = scope.register(cx.waker());
+        mem::forget(panicked);
+        // As it all is after the registration: a request or the close of a shield from before it is seen here, one from
+        // after it finds the waker.
+        let shielded = scope.shields.open_now() > 0;
+        if !shielded && scope.try_end_for_request(look) {
             drop_body(this.body, scope);
             return Poll::Ready(Err(Cancelled::new()));
+        }
+        if shielded {
+            scope.hold_outer();
         }
         Poll::Pending
     }
 }
 
-/// At the end of a poll that leaves the scope suspended.
-struct HoldOuter<'a>(&'a Scope);
+#[cold]
+fn polled_after_its_end() -> ! {
+    panic!("shieldable: a task or scope was polled after it had returned or panicked");
+}
 
-impl Drop for HoldOuter<'_> {
-    #[inline]
+/// The timer and the wakers are user code, and may panic. The scope is then suspended all the same.
+struct HoldOnUnwind<'a>(&'a Scope);
+
+impl Drop for HoldOnUnwind<'_> {
     fn drop(&mut self) {
-        self.0.hold_outer();
+        if self.0.shields.open_now() > 0 {
+            self.0.hold_outer();
+        }
     }
 }
 

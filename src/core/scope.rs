@@ -1,17 +1,18 @@
 //! The state of a cancel scope, shared by its wrapper, its handles and the guards that outlive it.
 //!
 //! # State
-//! * `word`: the number of outstanding requests (bits 8 and up) and the phase (bits 0 to 2), in one word, so that
-//!   delivering and revoking exclude each other.
-//!     * *live* (no bit): requests are added and taken back by anybody.
-//!     * [`ENDING`]: set once, by whoever polls or drops the scope: at a delivery, when the body returned a value or
-//!       panicked, or when the wrapper is dropped. From then on the word is that side's alone and the count is frozen.
-//!     * [`DONE`]: set once, after the body has been dropped.
-//!     * [`TORN`]: set with `ENDING` if the wrapper was dropped out of an open shield.
+//! * `word`: all that changes together, so that delivering and revoking exclude each other, and requesting and waking are
+//!   one step. From the lowest bit up:
+//!     * the phase. *Live* (no bit): requests are added and taken back by anybody. [`ENDING`]: set once, by whoever polls or
+//!       drops the scope: at a delivery, when the body returned a value or panicked, or when the wrapper is dropped; from
+//!       then on the count is frozen. [`DONE`]: set once, after the body has been dropped. [`TORN`]: set with `ENDING` if the
+//!       wrapper was dropped out of an open shield.
+//!     * [`WAKER`]: there is a waker in `waker`. Set by the polling side when it registers one; cleared by whoever takes it
+//!       out: to call it (a request, a shield closed elsewhere), to replace it, or at the end.
+//!     * the number of outstanding requests.
+//!     * the number of registrations so far; wraps around.
 //! * `shields`: the open guards (`shield_count.rs`).
-//! * `waker`: of the last poll that was `Pending` (`waker.rs`).
-//! * `registered`: names the waker that the slot holds or has lent out (invariant 2 of `waker.rs`), for the polling side to
-//!   compare with. Here and not in the wrapper, which is part of every task and thus better small.
+//! * `waker`: of the last poll that was `Pending`, unless it has been taken out since (`waker.rs`).
 //! * `outer`: a shield of the scope around this one. Held by the polling side while this scope is suspended with an open
 //!   shield; left to the last guard when the scope ends before its guards.
 //! * `task`: id and name, if the scope is a task. Never changes.
@@ -20,10 +21,19 @@
 //! 1. Live to ending is one compare-exchange or read-modify-write: a delivery that saw a request cannot be revoked, and a
 //!    request that was revoked is not delivered (DLV-7, HDL-5).
 //! 2. `DONE` is set exactly when the body has been dropped (SCP-5), and `cancel` is false exactly from then on (HDL-1).
-//! 3. `outer` is touched by the polling side until the seal, and by the one last guard after it; `registered` by the
-//!    polling side alone.
+//! 3. `outer` is touched by the polling side until the seal, and by the one last guard after it.
 //! 4. While a guard is open there is a strong reference for it: the wrapper's until the seal, one that is left to all
 //!    guards together after it.
+//! 5. A request, or a shield closed elsewhere, is a read-modify-write of `word` that takes the waker out, to be called. Where
+//!    there is none to take, the scope has been woken since its last registration, or has had none: its next registration
+//!    is a read-modify-write after this one, and the poll looks at requests and shields after that (DLV-10).
+//! 6. Taking a waker out is a compare-exchange from a word that was loaded before the copy, with the registrations in it: it
+//!    fails for whoever copied another (invariant 2 of `waker.rs`). They are counted modulo 2^36; for a copier to be
+//!    deceived as many, each with a wake and a poll before it, must fit exactly between its two accesses.
+//! 7. A scope that is done keeps no waker (HDL-11), and nobody sets `WAKER` again: the place needs no destructor.
+//!
+//! Invariant 5 and std's contract (a wake, coalesced or not, happens before the start of a later poll) are all that the poll
+//! needs: while it finds `WAKER` set and the waker the same, it makes no read-modify-write at all.
 
 use std::fmt;
 use std::mem::ManuallyDrop;
@@ -33,49 +43,67 @@ use std::task::Waker;
 use super::identity::TaskId;
 use super::shield::ShieldScope;
 use super::shield_count::ShieldCount;
-use super::sync::atomic::{AtomicU32, Ordering};
+use super::sync::atomic::{AtomicU64, Ordering};
 use super::sync::{Arc, UnsafeCell};
-use super::waker::{WakerId, WakerSlot};
+use super::waker::WakerPlace;
 
-const ENDING: u32 = 1;
-const DONE: u32 = 1 << 1;
-const TORN: u32 = 1 << 2;
+const ENDING: u64 = 1;
+const DONE: u64 = 1 << 1;
+const TORN: u64 = 1 << 2;
+const WAKER: u64 = 1 << 3;
 
-const ONE_REQUEST: u32 = 1 << REQUESTS_SHIFT;
-const REQUESTS_SHIFT: u32 = 8;
+const ONE_REQUEST: u64 = 1 << REQUESTS_SHIFT;
+const REQUESTS_SHIFT: u32 = 4;
+const REQUESTS_BITS: u32 = 24;
 /// Further requests are not counted; they are as pending as the others.
-const MAX_REQUESTS: u32 = (1 << (32 - REQUESTS_SHIFT)) - 1;
+const MAX_REQUESTS: u64 = (1 << REQUESTS_BITS) - 1;
 
-const fn requests(word: u32) -> u32 {
-    word >> REQUESTS_SHIFT
+/// Counted in the highest bits, so that they wrap around.
+const ONE_REGISTRATION: u64 = 1 << (REQUESTS_SHIFT + REQUESTS_BITS);
+
+const fn requests(word: u64) -> u64 {
+    (word >> REQUESTS_SHIFT) & MAX_REQUESTS
 }
 
-const fn is_live(word: u32) -> bool {
+const fn is_live(word: u64) -> bool {
     word & ENDING == 0
 }
 
+const fn with_request(word: u64) -> u64 {
+    if requests(word) == MAX_REQUESTS { word } else { word + ONE_REQUEST }
+}
+
 pub(super) struct Scope {
-    word: AtomicU32,
+    word: AtomicU64,
     pub(super) shields: ShieldCount,
-    pub(super) waker: WakerSlot,
-    registered: UnsafeCell<Option<WakerId>>,
+    waker: WakerPlace,
     outer: UnsafeCell<Option<ShieldScope>>,
     task: Option<Task>,
 }
+
+/// The word, as the polling side has just seen it.
+#[derive(Clone, Copy)]
+pub(super) struct Look(u64);
 
 struct Task {
     id: TaskId,
     name: Option<Box<str>>,
 }
 
-// SAFETY: all fields but the two cells are Send and Sync. `outer` holds a guard, `registered` two numbers: Send and Sync, and
-// accessed by one side at a time (invariant 3).
+// SAFETY: all fields but `outer` are Send and Sync. It holds a guard, which is too, and is accessed by one side at a time
+// (invariant 3).
 unsafe impl Send for Scope {}
 // SAFETY: as above.
 unsafe impl Sync for Scope {}
 // No panic leaves anything half-changed in it.
 impl UnwindSafe for Scope {}
 impl RefUnwindSafe for Scope {}
+
+impl Look {
+    pub(super) fn has_request(self) -> bool {
+        requests(self.0) > 0
+    }
+}
 
 impl Scope {
     pub(super) fn anonymous() -> Arc<Self> {
@@ -88,10 +116,9 @@ impl Scope {
 
     fn new(task: Option<Task>) -> Arc<Self> {
         Arc::new(Self {
-            word: AtomicU32::new(0),
+            word: AtomicU64::new(0),
             shields: ShieldCount::new(),
-            waker: WakerSlot::new(),
-            registered: UnsafeCell::new(None),
+            waker: WakerPlace::new(),
             outer: UnsafeCell::new(None),
             task,
         })
@@ -109,29 +136,44 @@ impl Scope {
 
     /// Adds a request and wakes; false if the scope is done.
     pub(super) fn cancel(&self) -> bool {
-        let before = self.add_request();
-        if is_live(before) {
-            self.waker.wake();
+        match self.take_waker(|word| is_live(word).then(|| with_request(word))) {
+            Ok(waker) => {
+                if let Some(waker) = waker {
+                    waker.wake();
+                }
+                true
+            }
+            Err(ended) => ended & DONE == 0,
         }
-        before & DONE == 0
     }
 
-    /// Adds a request without a wake, and gives the word before it.
-    pub(super) fn add_request(&self) -> u32 {
-        // ORDERING: release on success, so that what was done before `cancel` is visible to the destructors that it
-        // causes (acquire in `try_end_for_request`). Acquire on failure, so that whoever learns that the scope is done
-        // also sees what its body did.
-        self.word
-            .fetch_update(Ordering::Release, Ordering::Acquire, |word| {
-                if !is_live(word) {
-                    None
-                } else if requests(word) == MAX_REQUESTS {
-                    Some(word)
-                } else {
-                    Some(word + ONE_REQUEST)
-                }
-            })
-            .unwrap_or_else(|word| word)
+    /// A shield was closed elsewhere.
+    pub(super) fn wake(&self) {
+        // Also where there is no waker: invariant 5.
+        if let Ok(Some(waker)) = self.take_waker(Some) {
+            waker.wake();
+        }
+    }
+
+    /// Changes the word as `change` says and takes the waker out with it, if there is one; or gives the word for which it
+    /// says `None`.
+    #[inline]
+    fn take_waker(&self, change: impl Fn(u64) -> Option<u64>) -> Result<Option<Waker>, u64> {
+        // ORDERING: acquire, pairs with the release in `replace`: the copy is what was put in place for the registration
+        // found here, or later. And whoever learns that the scope is done sees what its body did (release in `end`).
+        let mut word = self.word.load(Ordering::Acquire);
+        loop {
+            let Some(next) = change(word) else { return Err(word) };
+            let copied = (word & WAKER != 0).then(|| self.waker.copy());
+            // ORDERING: release, pairs with the acquire of `end_for_request` (what was done before `cancel` is visible to
+            // the destructors that it causes) and of `replace` (who registers next sees the shield closed). Acquire on
+            // failure, as above.
+            match self.word.compare_exchange_weak(word, next & !WAKER, Ordering::Release, Ordering::Acquire) {
+                // SAFETY: copied after a load of this word and before it was exchanged, as invariant 2 of `waker.rs` wants.
+                Ok(_) => return Ok(copied.map(|waker| unsafe { waker.claim() })),
+                Err(now) => word = now,
+            }
+        }
     }
 
     /// Takes a request back and gives the number that is left, frozen once the scope is ending.
@@ -183,19 +225,26 @@ impl Scope {
 
     // What only the polling side calls: whoever has the wrapper pinned and exclusively.
 
-    /// The delivery decision: live to ending, if there is a request and no shield is open.
+    /// How the scope is, for a poll that begins; `None` if it has ended.
     #[inline]
-    pub(super) fn try_end_for_request(&self) -> bool {
-        // ORDERING: relaxed; a request made before the last wake is visible by that wake, and one made later wakes.
+    pub(super) fn look(&self) -> Option<Look> {
+        // ORDERING: relaxed; a request made before the last wake is visible by that wake, and for one made later this poll
+        // looks again, or is woken.
         let word = self.word.load(Ordering::Relaxed);
-        requests(word) > 0 && self.shields.open_now() == 0 && self.end_for_request()
+        is_live(word).then_some(Look(word))
     }
 
-    fn end_for_request(&self) -> bool {
-        // ORDERING: acquire, pairs with the release of `add_request`. Relaxed on failure: nothing is then done.
-        self.word
-            .fetch_update(Ordering::Acquire, Ordering::Relaxed, |word| (requests(word) > 0).then_some(word | ENDING))
-            .is_ok()
+    /// The delivery decision, when no shield is open: live to ending, if there is a request.
+    #[inline]
+    pub(super) fn try_end_for_request(&self, Look(mut word): Look) -> bool {
+        while requests(word) > 0 {
+            // ORDERING: acquire, pairs with the release of `take_waker` in `cancel`. Relaxed on failure: nothing is then done.
+            match self.word.compare_exchange_weak(word, word | ENDING, Ordering::Acquire, Ordering::Relaxed) {
+                Ok(_) => return true,
+                Err(now) => word = now,
+            }
+        }
+        false
     }
 
     /// Live to ending without a request: the body returned or panicked.
@@ -214,23 +263,36 @@ impl Scope {
         self.word.fetch_or(ENDING | torn, Ordering::Relaxed);
     }
 
-    /// Makes `waker` the one to wake, if it is not that already.
+    /// The timer of the scope is ready: adds a request without a wake. The poll that is going on delivers it, or the close of
+    /// a shield does.
+    pub(super) fn add_request_of_timer(&self) {
+        // ORDERING: relaxed, publishes nothing: this side delivers.
+        let add = |word| is_live(word).then(|| with_request(word));
+        let _ = self.word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+    }
+
+    /// Makes `waker` the one to wake, if it is not that already. How the scope is after that.
     #[inline]
-    pub(super) fn register(&self, waker: &Waker) {
-        let id = WakerId::of(waker);
-        // SAFETY: invariant 3; no reference into the cell is ever kept.
-        if self.registered.with(|registered| unsafe { *registered }) != Some(id) {
-            self.replace(waker.clone());
-        }
+    pub(super) fn register(&self, waker: &Waker) -> Look {
+        // ORDERING: relaxed. Clear here means that this side has set it never, or has been woken: by whoever cleared it,
+        // or by `replace` itself. Set here although somebody has cleared it: he is about to wake.
+        let word = self.word.load(Ordering::Relaxed);
+        if word & WAKER != 0 && self.waker.holds(waker) { Look(word) } else { self.replace(word, waker.clone()) }
     }
 
     #[cold]
-    fn replace(&self, waker: Waker) {
-        // Of the clone: it may be another than what it was cloned from.
-        let id = WakerId::of(&waker);
-        // SAFETY: as in `register`.
-        self.registered.with_mut(|registered| unsafe { *registered = Some(id) });
-        drop(self.waker.register(waker));
+    fn replace(&self, word: u64, waker: Waker) -> Look {
+        // Where `WAKER` is clear it stays so, and the place is this side's (invariant 1 of `waker.rs`).
+        let former = if word & WAKER != 0 { self.take_waker(Some) } else { Ok(None) };
+        self.waker.put(waker);
+        // ORDERING: release, pairs with `take_waker`: the waker is in its place. Acquire, pairs with the release there: the
+        // shields that were closed elsewhere without finding a waker are seen closed by this poll.
+        let word = self.word.fetch_add(WAKER + ONE_REGISTRATION, Ordering::AcqRel);
+        let Ok(Some(former)) = former else { return Look(word) };
+        // Last: it may run user code, and panic.
+        drop(former);
+        // ORDERING: relaxed, what the destructor may have done is this thread's.
+        Look(self.word.load(Ordering::Relaxed))
     }
 
     /// Shields the scope around this one while this one is suspended or its guards outlive it.
@@ -248,11 +310,9 @@ impl Scope {
 
     /// At the end of a poll, after the scope has left the frames: a suspended scope with an open shield shields the one
     /// it was polled in.
-    #[inline]
+    #[cold]
     pub(super) fn hold_outer(&self) {
-        if self.shields.open_now() > 0 {
-            self.set_outer(ShieldScope::of_innermost());
-        }
+        self.set_outer(ShieldScope::of_innermost());
     }
 
     /// Ending to done: the body has been dropped and the scope has left the frames.
@@ -260,14 +320,15 @@ impl Scope {
         if this.shields.open_now() > 0 {
             Self::leave_to_guards(this);
         }
-        // SAFETY: invariant 3; no reference into the cell is ever kept.
-        let registered = this.registered.with(|registered| unsafe { (*registered).is_some() });
-        let waker = if registered { this.waker.close() } else { None };
-        // ORDERING: release, pairs with `is_finished` and a failed `cancel`. A load and a store do, since invariant 1
-        // leaves the word to this side.
+        // ORDERING: relaxed, for as long as there is no waker only this side changes the word of a scope that is ending.
         let word = this.word.load(Ordering::Relaxed);
-        this.word.store(word | DONE, Ordering::Release);
-        drop(waker);
+        if word & WAKER == 0 {
+            // ORDERING: release, pairs with `is_finished` and a `cancel` that fails: who sees the scope done sees what its
+            // body did. So does the exchange below.
+            this.word.store(word | DONE, Ordering::Release);
+        } else {
+            drop(this.take_waker(|word| Some(word | DONE)));
+        }
     }
 
     /// Guards outlive the scope: they get a reference to keep it allocated, and go on shielding the scope around it.

@@ -79,7 +79,7 @@ impl ShieldScope {
             scope.take_outer()
         } else {
             // Always: whether this was the last open one cannot be known without a fence on the polling side.
-            scope.waker.wake();
+            scope.wake();
             None
         }
     }

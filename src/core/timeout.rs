@@ -72,8 +72,7 @@ impl<F: Future, T: Future> Future for Timeout<F, T> {
         let mut this = self.project();
         let suspended = |cx: &mut Context<'_>, scope: &Scope| {
             if this.timer.as_mut().as_pin_mut().is_some_and(|timer| timer.poll(cx).is_ready()) {
-                // Without a wake: the poll that is going on delivers the request, or the close of a shield does.
-                scope.add_request();
+                scope.add_request_of_timer();
                 this.timer.set(None);
             }
         };

@@ -1,6 +1,10 @@
 //! Requests: made, taken back and delivered.
 
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll, Wake, Waker};
 
 use crate::common::*;
 
@@ -19,6 +23,8 @@ pub const MODELS: &[Model] = &[
         "revoked before the checkpoint", "revoked while suspended", "delivered at the checkpoint"),
     model!(the_waker_is_replaced_while_cancel_wakes:
         "the former waker was called", "it was not", "seen by the poll", "woken by the new waker"),
+    model!(a_canceller_that_looked_at_a_former_waker_does_not_take_it:
+        "it called the new one", "the poll found its request"),
     model!(cancel_from_a_destructor_that_a_delivery_runs: "one request was frozen", "two requests were frozen"),
     model!(two_cancels_make_one_delivery: "one counted", "two counted").bounded(2),
 ];
@@ -216,6 +222,60 @@ fn the_waker_is_replaced_while_cancel_wakes() {
     saw(if former_was_called { "the former waker was called" } else { "it was not" });
     saw(if polls == 2 { "seen by the poll" } else { "woken by the new waker" });
     canceller.join().unwrap();
+}
+
+/// Between its look and its step the former waker is taken by another, the request of that one is taken back, and a new
+/// waker is registered: the task is as it was but for that.
+fn a_canceller_that_looked_at_a_former_waker_does_not_take_it() {
+    let task = ShieldableTask::new(pending::<()>());
+    let handle = task.handle();
+    let mut task = pin!(task);
+    let [former, new] = [Counting::new(), Counting::new()];
+    assert!(former.poll(task.as_mut()).is_pending());
+    let canceller = spawn("canceller", {
+        let handle = handle.clone();
+        move || call("cancel", || handle.cancel())
+    });
+    call("cancel", || handle.cancel());
+    call("uncancel", || handle.uncancel());
+    let polled = new.poll(task.as_mut());
+    assert!(canceller.join().unwrap());
+    let calls = [former.calls(), new.calls()];
+    saw(match (calls, polled.is_ready()) {
+        ([1, 0], true) => "the poll found its request",
+        ([1, 1], _) => "it called the new one",
+        _ => {
+            // One that was called too often is dropped too often.
+            std::mem::forget((former, new));
+            panic!("called {calls:?} times");
+        }
+    });
+}
+
+/// Counts its calls.
+#[derive(Default)]
+struct Calls(AtomicUsize);
+
+impl Wake for Calls {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Relaxed);
+    }
+}
+
+struct Counting(Arc<Calls>);
+
+impl Counting {
+    fn new() -> Self {
+        Self(Arc::default())
+    }
+
+    fn poll<F: Future>(&self, future: Pin<&mut F>) -> Poll<F::Output> {
+        future.poll(&mut Context::from_waker(&Waker::from(self.0.clone())))
+    }
+
+    fn calls(&self) -> usize {
+        self.0.0.load(Relaxed)
+    }
 }
 
 fn cancel_from_a_destructor_that_a_delivery_runs() {

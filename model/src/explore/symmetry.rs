@@ -143,7 +143,7 @@ impl Permutation {
     }
 
     fn code(&self, code: Code) -> Code {
-        code.waker().map_or(Code::NONE, |waker| Code::new(self.fiber(waker.fiber), waker.version))
+        code.waker().map_or(code, |waker| Code::new(self.fiber(waker.fiber), waker.version))
     }
 
     fn item(&self, item: Item) -> Item {
