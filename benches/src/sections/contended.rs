@@ -1,10 +1,15 @@
 //! Locks that several tasks want at once: time per operation, share that had to wait, fairness, and how long the wait is.
+//!
+//! Fairness is judged twice. The shares of the tasks are what users see, but a worker that the machine keeps from running
+//! in the middle of a poll keeps its task out of the queue for that long, whatever the lock does; how much of that there
+//! was is printed. Whether anybody was overtaken in the queue is counted, and does not depend on the machine.
 
+use std::fs;
 use std::future::{Future, poll_fn};
 use std::ops::Deref;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
@@ -77,8 +82,32 @@ contended!(tokio::sync::Mutex<()>, tokio::sync::MutexGuard<'a, ()>, tokio::spawn
 struct Tally {
     operations: u64,
     suspended: u64,
-    /// In nanoseconds, of each operation, if they are recorded.
-    waits: Vec<u32>,
+    /// Of each operation, if they are recorded.
+    turns: Vec<Turn>,
+}
+
+/// One operation, by the events of a run: they are numbered as they happen, by all tasks alike.
+#[derive(Clone, Copy, Debug)]
+struct Turn {
+    nanos_waited: u32,
+    /// Before the first poll.
+    asked: u32,
+    /// After the first poll, if that suspended: from then on nobody who asks may come first.
+    queued: Option<u32>,
+    /// With the lock.
+    entered: u32,
+}
+
+/// Turns of tasks that were in the queue already when somebody asked who entered before them.
+fn overtaken(turns: &mut [Turn]) -> usize {
+    turns.sort_unstable_by_key(|turn| turn.entered);
+    let mut last_asked = 0;
+    let mut count = 0;
+    for turn in turns {
+        count += usize::from(turn.queued.is_some_and(|queued| queued < last_asked));
+        last_asked = last_asked.max(turn.asked);
+    }
+    count
 }
 
 /// What all did in one run.
@@ -89,6 +118,7 @@ struct Run {
     smallest_share: f64,
     /// Of the waits, 99.9th percentile.
     long_wait: f64,
+    overtaken: f64,
 }
 
 /// Enough for a run; recording stops when it is full, so that no allocation disturbs.
@@ -99,11 +129,12 @@ struct Shared<L> {
     lock: L,
     /// The first task has the lock, and later: the others are in its queue.
     begin: Barrier,
-    arrived: AtomicUsize,
+    queued: AtomicUsize,
     stop: AtomicBool,
+    events: AtomicU32,
 }
 
-/// Holds the lock until all others queue. From then on the lock is never free, whoever is faster: a task that releases it
+/// Holds the lock until all others queue. From then on it is hardly ever free, whoever is faster: a task that releases it
 /// comes last. Without this one task may run alone for long, since a free lock suspends nobody.
 async fn gather<L: Contended>(shared: Arc<Shared<L>>) -> Tally {
     let _held = shared.lock.acquire().await;
@@ -113,27 +144,38 @@ async fn gather<L: Contended>(shared: Arc<Shared<L>>) -> Tally {
 }
 
 async fn task<L: Contended>(shared: Arc<Shared<L>>, section: Section, record: usize) -> Tally {
-    let mut tally = Tally { waits: Vec::with_capacity(record), ..Tally::default() };
-    let Shared { lock, arrived, stop, .. } = &*shared;
-    arrived.fetch_add(1, Ordering::Relaxed);
+    let mut tally = Tally { turns: Vec::with_capacity(record), ..Tally::default() };
+    let Shared { lock, queued, stop, events, .. } = &*shared;
+    let event = || events.fetch_add(1, Ordering::Relaxed);
     while !stop.load(Ordering::Relaxed) {
-        let start = (record > 0).then(Instant::now);
+        let recorded = tally.turns.len() < record;
+        let mut turn = recorded.then(|| (Instant::now(), event(), None));
+        let mut waited = false;
         let guard = {
             let mut acquire = pin!(lock.acquire());
-            let mut waited = false;
-            let guard = poll_fn(|cx| {
+            poll_fn(|cx| {
                 let polled = acquire.as_mut().poll(cx);
-                waited |= polled.is_pending();
+                if polled.is_pending() && !waited {
+                    waited = true;
+                    if let Some((.., queued)) = &mut turn {
+                        *queued = Some(event());
+                    }
+                    if tally.operations == 0 {
+                        queued.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
                 polled
             })
-            .await;
-            tally.suspended += u64::from(waited);
-            guard
+            .await
         };
-        if let Some(start) = start {
-            if tally.waits.len() < record {
-                tally.waits.push(start.elapsed().as_nanos().try_into().unwrap_or(u32::MAX));
-            }
+        tally.suspended += u64::from(waited);
+        if let Some((start, asked, queued)) = turn {
+            let nanos_waited = start.elapsed().as_nanos().try_into().unwrap_or(u32::MAX);
+            tally.turns.push(Turn { nanos_waited, asked, queued, entered: event() });
+        }
+        if !waited {
+            // All others are between a release and the queue. They get there while this one holds the lock.
+            yield_now().await;
         }
         match section {
             Section::Empty => {}
@@ -154,12 +196,13 @@ async fn task<L: Contended>(shared: Arc<Shared<L>>, section: Section, record: us
 fn run_once<L: Contended>(runtime: &Runtime, tasks: usize, section: Section, length: Duration, record: bool) -> Run {
     let record = if record { RECORDED / tasks } else { 0 };
     let (begin, stop) = (Barrier::new(2), AtomicBool::new(false));
-    let shared = Arc::new(Shared { lock: L::new(), begin, arrived: AtomicUsize::new(0), stop });
+    let (queued, events) = (AtomicUsize::new(0), AtomicU32::new(0));
+    let shared = Arc::new(Shared { lock: L::new(), begin, queued, stop, events });
     let (tallies, took) = runtime.block_on(async {
         let first = L::spawn(gather(shared.clone()));
         shared.begin.wait().await;
         let running: Vec<_> = (0..tasks).map(|_| L::spawn(task(shared.clone(), section, record))).collect();
-        while shared.arrived.load(Ordering::Relaxed) < tasks {
+        while shared.queued.load(Ordering::Relaxed) < tasks {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         shared.begin.wait().await;
@@ -179,13 +222,16 @@ fn run_once<L: Contended>(runtime: &Runtime, tasks: usize, section: Section, len
     let (least, most) = tallies
         .iter()
         .fold((u64::MAX, 0), |(least, most), tally| (least.min(tally.operations), most.max(tally.operations)));
-    let mut waits: Vec<u32> = tallies.into_iter().flat_map(|tally| tally.waits).collect();
-    waits.sort_unstable();
+    let mut turns: Vec<Turn> = tallies.into_iter().flat_map(|tally| tally.turns).collect();
+    let overtaken = overtaken(&mut turns) as f64;
+    turns.sort_unstable_by_key(|turn| turn.nanos_waited);
+    let long_wait = turns.get(turns.len() * 999 / 1000).map_or(f64::NAN, |turn| f64::from(turn.nanos_waited));
     Run {
         nanos_per_operation: took.as_nanos() as f64 / total as f64,
         suspended: suspended as f64 / total as f64,
         smallest_share: least as f64 / most as f64,
-        long_wait: waits.get(waits.len() * 999 / 1000).copied().map_or(f64::NAN, f64::from),
+        long_wait,
+        overtaken,
     }
 }
 
@@ -199,6 +245,7 @@ const SIDES: [(&str, Runner); 3] = [
 pub(super) fn run(plan: &Plan) -> Outcome {
     let runtime = two_workers();
     let mut lines = Vec::new();
+    let (start, before) = (Instant::now(), kept_from_running());
     for section in Section::ALL {
         for tasks in TASKS {
             let what = format!("{tasks} tasks, {}", section.name());
@@ -209,7 +256,23 @@ pub(super) fn run(plan: &Plan) -> Outcome {
             }
         }
     }
+    let share = kept_from_running().saturating_sub(before).as_secs_f64() / start.elapsed().as_secs_f64() / 2.0;
+    lines.push(Line::alone(
+        "share of the time that the workers were kept from running",
+        Figure::Share(share),
+        Bound::None,
+    ));
     lines.into()
+}
+
+/// For how long the threads of this process, all together, could have run and were not let; zero where the system does not
+/// say.
+fn kept_from_running() -> Duration {
+    let Ok(threads) = fs::read_dir("/proc/self/task") else { return Duration::ZERO };
+    // What it has run, what it has waited, and how often, says the kernel's documentation of schedstats.
+    let waited = |text: String| text.split_whitespace().nth(1)?.parse::<u64>().ok();
+    let of_each = threads.filter_map(|thread| waited(fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?));
+    Duration::from_nanos(of_each.sum())
 }
 
 /// Rounds of each side.
@@ -217,7 +280,7 @@ type Rounds = [Vec<Run>; SIDES.len()];
 
 fn rounds(plan: &Plan, runtime: &Runtime, what: &str, tasks: usize, section: Section, record: bool) -> Rounds {
     let length = Duration::from_millis(if plan.quick { 10 } else { 25 });
-    let count = if plan.quick { 3 } else { 15 };
+    let count = if plan.quick { 3 } else { 31 };
     let mut results = SIDES.map(|_| Vec::new());
     for round in 0..count {
         for turn in 0..SIDES.len() {
@@ -246,10 +309,8 @@ fn lines_of(what: &str, side: usize, timed: &Rounds, recorded: &Rounds) -> Vec<L
         shares.sort_by(f64::total_cmp);
         Figure::Share(shares[shares.len() * 3 / 4])
     };
-    let waited = middle(timed, side, suspended);
-    // Where hardly anybody queues there is no order to keep.
-    let fair = if waited < 0.5 { Bound::None } else { Bound::AtLeast(0.98) };
     let suspended_of = |side| Figure::Share(middle(timed, side, suspended));
+    let overtaken_of = |side: usize| Figure::Count(recorded[side].iter().map(|run| run.overtaken).sum());
     vec![
         Line::times(
             format!("{name}, {what}"),
@@ -267,7 +328,22 @@ fn lines_of(what: &str, side: usize, timed: &Rounds, recorded: &Rounds) -> Vec<L
             over(recorded, wait),
             Bound::AtMost(1.0),
         ),
-        Line::beside("  smallest share / largest share", share_of(side), peer, share_of(0), share_of(side), fair),
+        Line::beside(
+            "  smallest share / largest share",
+            share_of(side),
+            peer,
+            share_of(0),
+            share_of(side),
+            Bound::AtLeast(0.98),
+        ),
+        Line::beside(
+            "  overtaken in the queue",
+            overtaken_of(side),
+            peer,
+            overtaken_of(0),
+            overtaken_of(side),
+            Bound::AtMost(0.0),
+        ),
         Line::beside(
             "  share that suspended",
             suspended_of(side),

@@ -86,6 +86,7 @@ fn sizes() -> Vec<Line> {
     use tokio::sync::Notify;
     use tokio::task::AbortHandle;
     use tokio_util::sync::{CancellationToken, DropGuard};
+    use tokio_util::task::AbortOnDropHandle;
     type Body = [u64; 8];
     let wrapper = size_of::<ShieldableTask<Body>>() - size_of::<Body>();
     vec![
@@ -103,11 +104,29 @@ fn sizes() -> Vec<Line> {
             "the body",
             size_of::<Body>() as f64,
         ),
+        beside(
+            "size: Shielded around it",
+            size_of::<shieldable::Shielded<Body>>() as f64,
+            "the body",
+            size_of::<Body>() as f64,
+        ),
         size!(ShieldScope, DropGuard),
         size!(CancelHandle, CancellationToken),
         size!(TaskHandle, AbortHandle),
         size!(shieldable::JoinHandle<()>, tokio::task::JoinHandle<()>),
+        size!(shieldable::CancelOnDrop<()>, AbortOnDropHandle<()>),
         size!(shieldable::time::Timeout<()>, tokio::time::Timeout<()>),
+        Line::alone(
+            "size: shieldable::Checkpoint",
+            Figure::Bytes(size_of::<shieldable::Checkpoint>() as f64),
+            Bound::None,
+        ),
+        size!(shieldable::TaskId, tokio::task::Id),
+        size!(shieldable::JoinError, tokio::task::JoinError),
+        size!(shieldable::Cancelled, tokio::task::JoinError),
+        size!(shieldable::Elapsed, tokio::time::error::Elapsed),
+        size!(shieldable::NoCurrentScope, tokio::runtime::TryCurrentError),
+        size!(shieldable::TryLockError, tokio::sync::TryLockError),
         size!(Lock, tokio::sync::Mutex<()>),
         size!(LockGuard<'static>, tokio::sync::MutexGuard<'static, ()>),
         size!(OwnedLockGuard, tokio::sync::OwnedMutexGuard<()>),
