@@ -38,7 +38,8 @@ pub struct Column {
     /// Executables that have nothing to do with it.
     #[serde(default)]
     pub skip: Vec<String>,
-    /// Seconds after which one executable that has not ended is taken to hang.
+    /// Seconds of processors after which one executable that has not ended is taken to hang; four times as many if it
+    /// sleeps.
     #[serde(default = "patience")]
     pub patience: u64,
     /// What stands before the number of executions or cases in the output of a failure.
@@ -81,7 +82,7 @@ impl Column {
 }
 
 fn patience() -> u64 {
-    30
+    10
 }
 
 #[derive(Deserialize)]

@@ -42,7 +42,7 @@ struct Arguments {
     /// Only bugs with one of these in their id
     #[arg(long, value_name = "TEXT", num_args = 1.., requires = "matrix")]
     bugs: Vec<String>,
-    /// Seconds for the checks of one cell, building aside
+    /// Seconds of processor time for the checks of one cell, building aside
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     budget: u64,
     /// Begins no bug after so many minutes

@@ -23,7 +23,7 @@ sources any more, and when a memory ordering, a read-modify-write, a wake or a c
     cargo verify --matrix --sample 6                 # a fixed choice of known kills, run again
 
 The results are in `kill-matrix.json`, keyed by the sources, the checker and the bug. A cell stops at the first test or
-model that notices, and otherwise after half a minute or when all of the checker has run; building does not count.
+model that notices, and otherwise after half a minute of processor time or when all of the checker has run; building does not count.
 ";
 
 /// Writes the page.

@@ -202,7 +202,12 @@ fn missing<'a>(plan: &Plan, matrix: &'a Matrix, results: &Results) -> Vec<Task<'
             }
             // The likeliest first: who noticed it before, then the models if one of them was written for it.
             let meant = |column: &Column| bug.is_some_and(|bug| column.is_meant_for(bug));
-            cells.sort_by_key(|cell| (cell.former != Some(Verdict::Killed), !meant(cell.column)));
+            let likely = |cell: &Wanted| match cell.former {
+                Some(Verdict::Killed) => 0,
+                None => 1,
+                Some(_) => 2,
+            };
+            cells.sort_by_key(|cell| (likely(cell), !meant(cell.column)));
         }
         cells.retain(|cell| !known(bug, cell.column));
         if !cells.is_empty() {

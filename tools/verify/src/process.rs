@@ -29,6 +29,7 @@ pub struct Finished {
     /// What it printed, the errors after the output.
     pub output: String,
     pub errors: String,
+    /// Of processors, so that it does not depend on what else runs.
     pub time: Duration,
 }
 
@@ -38,7 +39,11 @@ impl Finished {
     }
 }
 
-/// Runs a child to its end, or to the limit. `scratch`: a folder for what it prints.
+/// How much longer a child may take by the clock than it may use the processors.
+const PATIENCE: u32 = 4;
+
+/// Runs a child to its end, or to the limit: so much time of processors, or four times as much by the clock if it sleeps or
+/// gets no processor. `scratch`: a folder for what it prints.
 pub fn run(command: &mut Command, limit: Duration, scratch: &Path) -> Result<Finished> {
     run_watched(command, limit, scratch, |_| {})
 }
@@ -61,14 +66,19 @@ pub fn run_watched(
         .spawn()
         .with_context(|| format!("cannot start {}", command.get_program().to_string_lossy()))?;
     let group = Pid::from_raw(i32::try_from(child.id())?);
-    let mut looked = Instant::now();
+    let (mut looked, mut last) = (start, start);
+    let (mut used, mut awake) = (Duration::ZERO, Duration::ZERO);
     let end = loop {
+        // While this process itself is stopped, its children are as well: that counts as next to nothing.
+        awake += last.elapsed().min(Duration::from_secs(1));
+        last = Instant::now();
+        used = processor_time(child.id()).unwrap_or(awake).max(used);
         if let Some(status) = child.try_wait()? {
             break if status.success() { End::Success } else { End::Failure };
         }
         let stop = if interrupt::happened() {
             Some(End::Interrupted)
-        } else if start.elapsed() > limit {
+        } else if used > limit || awake > limit * PATIENCE {
             Some(End::Timeout)
         } else {
             None
@@ -86,7 +96,17 @@ pub fn run_watched(
         std::thread::sleep(Duration::from_millis(if start.elapsed().as_secs() < 2 { 5 } else { 50 }));
     };
     let read = |path: &Path| fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    Ok(Finished { end, output: read(&out)?, errors: read(&err)?, time: start.elapsed() })
+    Ok(Finished { end, output: read(&out)?, errors: read(&err)?, time: used })
+}
+
+/// What a process and those of its children that have ended have used, from `/proc`.
+fn processor_time(process: u32) -> Option<Duration> {
+    const TICKS_A_SECOND: u64 = 100;
+    let text = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // The name, which may have blanks in it, ends at the last parenthesis; eleven fields on are four times.
+    let times = text.rsplit_once(')')?.1.split_whitespace().skip(11).take(4);
+    let ticks: u64 = times.filter_map(|time| time.parse::<u64>().ok()).sum();
+    Some(Duration::from_millis(ticks * 1000 / TICKS_A_SECOND))
 }
 
 fn last_line(out: &Path, err: &Path) -> String {
