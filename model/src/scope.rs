@@ -154,7 +154,7 @@ impl Machine<'_> {
         } else if here {
             self.mark(Clause::Shd5);
             self.mark_if(last && requested, Clause::Dlv9);
-        } else {
+        } else if phase == Phase::Live {
             if !self.broken(Fault::CloseElsewhereDoesNotWake) {
                 self.wake_scope(scope);
             }

@@ -5,8 +5,8 @@
 //!   one step. From the lowest bit up:
 //!     * the phase. *Live* (no bit): requests are added and taken back by anybody. [`ENDING`]: set once, by whoever polls or
 //!       drops the scope: at a delivery, when the body returned a value or panicked, or when the wrapper is dropped; from
-//!       then on the count is frozen. [`DONE`]: set once, after the body has been dropped. [`TORN`]: set with `ENDING` if the
-//!       wrapper was dropped out of an open shield.
+//!       then on the count is frozen. [`DONE`]: set once, after the body has been dropped. [`TORN`]: set with `ENDING`
+//!       if the wrapper was dropped out of an open shield.
 //!     * [`WAKER`]: there is a waker in `waker`. Set by the polling side when it registers one; cleared by whoever takes it
 //!       out: to call it (a request, a shield closed elsewhere), to replace it, or at the end.
 //!     * the number of outstanding requests.
@@ -19,7 +19,8 @@
 //!
 //! # Invariants
 //! 1. Live to ending is one compare-exchange or read-modify-write: a delivery that saw a request cannot be revoked, and a
-//!    request that was revoked is not delivered (DLV-7, HDL-5).
+//!    request that was revoked is not delivered (DLV-7, HDL-5). From then on the polling side alone writes the word, and the
+//!    waker in it is that side's.
 //! 2. `DONE` is set exactly when the body has been dropped (SCP-5), and `cancel` is false exactly from then on (HDL-1).
 //! 3. `outer` is touched by the polling side until the seal, and by the one last guard after it.
 //! 4. While a guard is open there is a strong reference for it: the wrapper's until the seal, one that is left to all
@@ -149,8 +150,8 @@ impl Scope {
 
     /// A shield was closed elsewhere.
     pub(super) fn wake(&self) {
-        // Also where there is no waker: invariant 5.
-        if let Ok(Some(waker)) = self.take_waker(Some) {
+        // Also where there is no waker: invariant 5. A scope that is ending needs none.
+        if let Ok(Some(waker)) = self.take_waker(|word| is_live(word).then_some(word)) {
             waker.wake();
         }
     }
@@ -320,15 +321,14 @@ impl Scope {
         if this.shields.open_now() > 0 {
             Self::leave_to_guards(this);
         }
-        // ORDERING: relaxed, for as long as there is no waker only this side changes the word of a scope that is ending.
+        // ORDERING: relaxed, invariant 1.
         let word = this.word.load(Ordering::Relaxed);
-        if word & WAKER == 0 {
-            // ORDERING: release, pairs with `is_finished` and a `cancel` that fails: who sees the scope done sees what its
-            // body did. So does the exchange below.
-            this.word.store(word | DONE, Ordering::Release);
-        } else {
-            drop(this.take_waker(|word| Some(word | DONE)));
-        }
+        // SAFETY: this side put it there, and nobody takes it out of a scope that is ending (invariant 1).
+        let waker = (word & WAKER != 0).then(|| unsafe { this.waker.copy().claim() });
+        // ORDERING: release, pairs with `is_finished` and a `cancel` that fails: who sees the scope done sees what its body
+        // did. A load and a store do, invariant 1.
+        this.word.store(word & !WAKER | DONE, Ordering::Release);
+        drop(waker);
     }
 
     /// Guards outlive the scope: they get a reference to keep it allocated, and go on shielding the scope around it.
