@@ -1,8 +1,9 @@
 //! What `shieldable` costs, measured beside what people use today.
 //!
-//! Two programs share these modules. `shieldable-benches` measures time, memory and growth, ours and theirs in turns
+//! Three programs share these modules. `shieldable-benches` measures time, memory and growth, ours and theirs in turns
 //! within one run, and judges ratios. `bounds` counts instructions, atomic operations and allocations under callgrind,
-//! which come out the same on a busy machine, and holds them to `bounds.txt`; the gate runs that one.
+//! which come out the same on a busy machine, and holds them to `bounds.txt`; the gate runs that one. `cargo bench`
+//! times the same scenarios with criterion.
 
 #![warn(unreachable_pub)]
 

@@ -2,7 +2,7 @@
 //! and what is judged is the median over the rounds of the ratio within a round.
 //!
 //! Harnesses that measure one function after the other give good absolute figures and bad ratios on a machine that is
-//! not idle, which is why there is none here.
+//! not idle. The former are `criterion.rs`'s.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};

@@ -1,4 +1,5 @@
-//! What is counted under callgrind: each operation by itself, on one thread, so often that the way to it does not matter.
+//! What is counted under callgrind, and timed by criterion: each operation by itself, on one thread, so often that the way
+//! to it does not matter.
 
 use std::cell::Cell;
 use std::future::{Future, pending, poll_fn};
@@ -6,6 +7,7 @@ use std::hint::black_box;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
+use std::time::{Duration, Instant};
 
 use shieldable::{CancelScope, Lock, RLock, ShieldableTask, Waiter, shield_scope};
 use tokio::runtime::{Builder, Runtime};
@@ -30,21 +32,33 @@ fn shieldable_benches_collect(work: &mut dyn FnMut()) {
     work();
 }
 
-fn collected(mut work: impl FnMut()) -> Allocations {
-    allocations_of(|| shieldable_benches_collect(&mut work)).1
+/// What came of all [`TIMES`] operations of a scenario together.
+#[derive(Clone, Copy, Debug)]
+pub struct Collected {
+    pub allocations: Allocations,
+    pub took: Duration,
 }
 
-fn each<R>(mut operation: impl FnMut() -> R) -> Allocations {
+fn collected(mut work: impl FnMut()) -> Collected {
+    let (took, allocations) = allocations_of(|| {
+        let start = Instant::now();
+        shieldable_benches_collect(&mut work);
+        start.elapsed()
+    });
+    Collected { allocations, took }
+}
+
+fn each<R>(mut operation: impl FnMut() -> R) -> Collected {
     collected(|| (0..TIMES).for_each(|_| drop(black_box(operation()))))
 }
 
 /// `body` inside a task of ours, where an `.await` is allowed.
-fn in_task(body: impl Future<Output = ()>) -> Allocations {
+fn in_task(body: impl Future<Output = ()>) -> Collected {
     let mut task = pin!(ShieldableTask::new(body));
     collected(|| assert!(hand::poll(task.as_mut()).is_ready()))
 }
 
-fn polls(future: impl Future) -> Allocations {
+fn polls(future: impl Future) -> Collected {
     let mut future = pin!(future);
     // The first poll registers what the others find.
     assert!(hand::poll(future.as_mut()).is_pending());
@@ -56,7 +70,7 @@ fn runtime() -> Runtime {
 }
 
 /// `body` on a runtime that has run it before.
-fn on_tokio<F: Future>(body: impl Fn() -> F) -> Allocations {
+fn on_tokio<F: Future>(body: impl Fn() -> F) -> Collected {
     let runtime = runtime();
     runtime.block_on(body());
     collected(|| {
@@ -86,7 +100,7 @@ macro_rules! free {
 }
 
 /// A release to somebody who waits, whose next poll finds that, and who then takes the place at the end of the queue.
-fn hand_overs<A: Future>(acquire: impl Fn() -> A) -> Allocations {
+fn hand_overs<A: Future>(acquire: impl Fn() -> A) -> Collected {
     let mut holder = Some(hand::ready(acquire()));
     let mut waiting = [Box::pin(acquire()), Box::pin(acquire())];
     for place in &mut waiting {
@@ -107,7 +121,7 @@ fn hand_overs<A: Future>(acquire: impl Fn() -> A) -> Allocations {
 }
 
 /// Ten wait; the middle one gives up and comes back.
-fn cancel_queued<A: Future>(acquire: impl Fn() -> A) -> Allocations {
+fn cancel_queued<A: Future>(acquire: impl Fn() -> A) -> Collected {
     let _held = hand::ready(acquire());
     let mut waiting: Vec<Pin<Box<A>>> = (0..10).map(|_| Box::pin(acquire())).collect();
     for place in &mut waiting {
@@ -122,7 +136,7 @@ fn cancel_queued<A: Future>(acquire: impl Fn() -> A) -> Allocations {
 }
 
 /// One notification of [`TIMES`] waiters. Waiting and waking up are not counted.
-fn notify<W: Future>(wait: impl Fn() -> W, notify: impl Fn()) -> Allocations {
+fn notify<W: Future>(wait: impl Fn() -> W, notify: impl Fn()) -> Collected {
     let mut waiting: Vec<Pin<Box<W>>> = (0..TIMES).map(|_| Box::pin(wait())).collect();
     for place in &mut waiting {
         assert!(hand::poll(place.as_mut()).is_pending());
@@ -131,7 +145,7 @@ fn notify<W: Future>(wait: impl Fn() -> W, notify: impl Fn()) -> Allocations {
 }
 
 /// [`TIMES`] notifications of one waiter each.
-fn notify_one<N, W: Future>(objects: &[N], wait: impl Fn(usize) -> W, notify: impl Fn(&N)) -> Allocations {
+fn notify_one<N, W: Future>(objects: &[N], wait: impl Fn(usize) -> W, notify: impl Fn(&N)) -> Collected {
     let mut waiting: Vec<Pin<Box<W>>> = (0..objects.len()).map(|index| Box::pin(wait(index))).collect();
     for place in &mut waiting {
         assert!(hand::poll(place.as_mut()).is_pending());
@@ -144,7 +158,7 @@ fn many<T>(make: fn() -> T) -> Vec<T> {
 }
 
 /// [`TIMES`] idle tasks, each cancelled once, from a task on the same runtime. What the runtime then does is not counted.
-fn cancel_idle<H>(spawn: impl Fn() -> H, cancel: impl Fn(&H)) -> Allocations {
+fn cancel_idle<H>(spawn: impl Fn() -> H, cancel: impl Fn(&H)) -> Collected {
     runtime().block_on(async {
         let tasks: Vec<H> = (0..TIMES).map(|_| spawn()).collect();
         for _ in 0..TIMES {
@@ -168,7 +182,7 @@ thread_local! {
 }
 
 /// A scenario by its name.
-pub type Scenario = (&'static str, fn() -> Allocations);
+pub type Scenario = (&'static str, fn() -> Collected);
 
 /// All scenarios; `bounds.txt` has a line for each.
 pub const ALL: &[Scenario] = &[

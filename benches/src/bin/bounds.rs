@@ -48,7 +48,7 @@ fn main() -> Result<ExitCode> {
     let options = Options::parse();
     if let Some(name) = options.scenario {
         let (_, run) = scenarios::ALL.iter().find(|(known, _)| *known == name).context("no such scenario")?;
-        println!("{}", run().count);
+        println!("{}", run().allocations.count);
         return Ok(ExitCode::SUCCESS);
     }
     let bounds = parse_bounds()?;
