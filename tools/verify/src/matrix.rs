@@ -197,7 +197,7 @@ fn missing<'a>(plan: &Plan, matrix: &'a Matrix, results: &Results) -> Vec<Task<'
         let mut cells = wanted(plan, matrix, results, bug);
         if plan.until_killed {
             cells.retain(|cell| cell.column.systematic);
-            if !plan.again && cells.iter().any(|cell| noticed(bug, cell.column)) {
+            if bug.is_none() || !plan.again && cells.iter().any(|cell| noticed(bug, cell.column)) {
                 continue;
             }
             // The likeliest first: who noticed it before, then the models if one of them was written for it.
@@ -215,13 +215,17 @@ fn missing<'a>(plan: &Plan, matrix: &'a Matrix, results: &Results) -> Vec<Task<'
         }
     }
     // The sources without a bug first where it is not known how long each test takes, or else last; what was never tried
-    // before what is only out of date; equivalent variants after all others.
-    tasks.sort_by_key(|task| match task.bug {
-        None if task.cells.iter().any(|cell| cell.hints.times.is_empty()) => 0,
-        None => 4,
-        Some(bug) if bug.equivalent.is_some() => 3,
-        Some(_) if task.cells.iter().any(|cell| cell.former.is_none()) => 1,
-        Some(_) => 2,
+    // before what is only out of date, and that before what is known to take long; equivalent variants after all others.
+    tasks.sort_by_key(|task| {
+        let former = |verdict| task.cells.iter().any(|cell| cell.former == verdict);
+        match task.bug {
+            None if task.cells.iter().any(|cell| cell.hints.times.is_empty()) => 0,
+            None => 5,
+            Some(bug) if bug.equivalent.is_some() => 4,
+            Some(_) if former(Some(Verdict::Killed)) => 2,
+            Some(_) if former(Some(Verdict::Unfinished)) || former(Some(Verdict::Survived)) => 3,
+            Some(_) => 1,
+        }
     });
     tasks
 }
