@@ -208,10 +208,20 @@ fn build(column: &Column, place: &Place, only: &[String]) -> Result<Built> {
 
 impl Run<'_> {
     fn start(&self, path: &Path, arguments: &[&str], limit: Duration) -> Result<Finished> {
+        self.start_with(path, arguments, None, limit)
+    }
+
+    fn start_with(
+        &self,
+        path: &Path,
+        arguments: &[&str],
+        size: Option<&BTreeMap<String, String>>,
+        limit: Duration,
+    ) -> Result<Finished> {
         let mut command = Command::new(path);
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let own = self.column.arguments.iter().map(|argument| argument.replace("{name}", &name));
-        command.args(arguments).args(own).envs(&self.column.environment);
+        command.args(arguments).args(own).envs(&self.column.environment).envs(size.into_iter().flatten());
         command.current_dir(&self.place.tree).env("RUST_BACKTRACE", "0").env("CARGO_MANIFEST_DIR", &self.place.tree);
         process::run(&mut command, limit, &self.place.scratch)
     }
@@ -271,18 +281,20 @@ impl Run<'_> {
             (long, if long { 0 } else { rank(name) }, cost(name))
         });
         let mut out_of_time = false;
-        for model in models {
+        let smaller = &self.column.smaller[..if bug.is_some() { self.column.smaller.len() } else { 0 }];
+        let sizes = smaller.iter().map(Some).chain([None]);
+        for (size, model) in sizes.flat_map(|size| models.iter().map(move |model| (size, model))) {
             let left = self.budget.saturating_sub(self.spent);
             if left.is_zero() {
                 out_of_time = true;
                 break;
             }
             let words = match self.column.kind {
-                Kind::Models => vec!["--model", &model],
-                _ => vec![&*model, "--exact", "--nocapture"],
+                Kind::Models => vec!["--model", model],
+                _ => vec![model, "--exact", "--nocapture"],
             };
-            let run = self.start(path, &words, left)?;
-            self.note(&model, run.time);
+            let run = self.start_with(path, &words, size, left)?;
+            self.note(model, run.time);
             self.count_in(&run);
             match run.end {
                 End::Success => {}
@@ -290,7 +302,7 @@ impl Run<'_> {
                 End::Interrupted => return Ok(Notice::Interrupted),
                 End::Failure => {
                     let how = how_it_failed(&run.all());
-                    return Ok(Notice::Killed { by: model, how, evidence: run.all() });
+                    return Ok(Notice::Killed { by: model.clone(), how, evidence: run.all() });
                 }
             }
         }

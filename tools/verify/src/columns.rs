@@ -33,6 +33,9 @@ pub struct Column {
     pub arguments: Vec<String>,
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
+    /// Environments in which all of it runs before: smaller sizes, for what shows there.
+    #[serde(default)]
+    pub smaller: Vec<BTreeMap<String, String>>,
     #[serde(default)]
     pub build_environment: BTreeMap<String, String>,
     /// Executables that have nothing to do with it.
