@@ -2,13 +2,14 @@
 //!
 //! A family is a text with holes, which are the bodies, and the operations that the outside may do. Every filling of the
 //! holes is run with every sequence of that many outside operations: in lockstep there is one lane, so the sequences are the
-//! schedules. Shorter ones are their beginnings.
+//! schedules. Shorter ones are their beginnings. How long they are scales with `PROPTEST_CASES`.
 
 use std::sync::Arc;
 
 use shieldable_model::{Begin, Builder, Choices, Coverage, FiberId, Kind, LaneId, MAX_LOCALS, Op, Program, Seed};
 
 use crate::lockstep::{Failure, Lockstep};
+use crate::scale::scaled;
 
 /// Programs that have something in common.
 #[derive(Clone, Copy, Debug)]
@@ -19,7 +20,7 @@ pub struct Family {
     pub holes: &'static [(&'static str, &'static [&'static str])],
     /// What may be done outside.
     pub outside: &'static [&'static str],
-    /// How often.
+    /// How often, by default.
     pub length: u32,
 }
 
@@ -28,6 +29,8 @@ pub struct Family {
 pub struct Extent {
     /// Different bodies.
     pub bodies: u64,
+    /// Operations of a schedule.
+    pub length: u32,
     /// Bodies and schedules.
     pub programs: u64,
     /// Operations from outside.
@@ -39,6 +42,13 @@ pub struct Extent {
 }
 
 impl Family {
+    /// The longest schedules of which there are not more than [`scaled`] allows: with 7 operations from outside, one
+    /// operation more at 7 times the default, and one less at anything below it.
+    fn scaled_length(&self) -> u32 {
+        let outside = self.outside.len() as u64;
+        scaled(outside.pow(self.length)).ilog(outside).max(1)
+    }
+
     /// Runs all of them.
     ///
     /// # Errors
@@ -47,12 +57,14 @@ impl Family {
     pub fn run(&self) -> Result<Extent, Box<Failure>> {
         let mut lockstep = Lockstep::new();
         let mut bodies = 0;
+        let length = self.scaled_length();
         self.for_each_filling(self.bodies, &mut |text| {
             bodies += 1;
-            self.run_schedules(&mut lockstep, text)
+            self.run_schedules(&mut lockstep, text, length as usize)
         })?;
         Ok(Extent {
             bodies,
+            length,
             programs: lockstep.programs(),
             steps: lockstep.steps(),
             operations: lockstep.operations(),
@@ -109,9 +121,8 @@ impl Family {
         Ok(())
     }
 
-    fn run_schedules(&self, lockstep: &mut Lockstep, bodies: &str) -> Result<(), Box<Failure>> {
+    fn run_schedules(&self, lockstep: &mut Lockstep, bodies: &str, length: usize) -> Result<(), Box<Failure>> {
         let (template, outside) = self.template(bodies);
-        let length = self.length as usize;
         let mut schedule = vec![0; length];
         loop {
             let program = Arc::new(with_lane(&template, schedule.iter().map(|at| outside[*at])));
@@ -124,7 +135,7 @@ impl Family {
 }
 
 /// The first hole of a text: what is before it, its name, what is after it.
-fn hole(text: &str) -> Option<(&str, &str, &str)> {
+pub fn hole(text: &str) -> Option<(&str, &str, &str)> {
     let (before, rest) = text.split_once('<')?;
     let (name, after) = rest.split_once('>')?;
     Some((before, name, after))

@@ -16,4 +16,5 @@ pub mod families;
 pub mod inputs;
 pub mod lockstep;
 mod quiet;
+pub mod scale;
 pub mod threads;

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use shieldable_model::{Alphabet, Clause, Coverage, FiberId, Grammar, Op, OpId, Program, Ret, Seed, Shape, spec};
 use shieldable_proptests::families;
 use shieldable_proptests::lockstep::{Lockstep, Step};
+use shieldable_proptests::scale::scaled;
 
-/// Programs of each shape, and of the families; their seeds are their numbers, so that every run is the same.
+/// Programs of each shape, and of the families, at the least; their seeds are their numbers, so that every run is the same.
 const PROGRAMS: u64 = 20_000;
 const SHAPES: [Shape; 5] =
     [Shape::MIXED, Shape::CANCEL, Shape::LOCKS, Shape::MOVES, Shape { alphabet: Alphabet::ALL, ..Shape::THREADS }];
@@ -110,9 +111,10 @@ fn every_observable_clause_and_every_situation_is_met_often() {
     let mut situations = vec![0; SITUATIONS.len()];
     let mut all = Coverage::default();
     let mut lockstep = Lockstep::new();
+    let count = scaled(PROGRAMS).max(PROGRAMS);
     let grammars = SHAPES.map(Grammar::new);
-    let of_shapes = grammars.iter().flat_map(|grammar| (0..PROGRAMS).map(|seed| grammar.generate(&mut Seed(seed))));
-    let of_families = (0..PROGRAMS).map(|seed| {
+    let of_shapes = grammars.iter().flat_map(|grammar| (0..count).map(|seed| grammar.generate(&mut Seed(seed))));
+    let of_families = (0..count).map(|seed| {
         let family = seed as usize % families::ALL.len();
         families::ALL[family].sample(LENGTH, &mut Seed(seed))
     });

@@ -1,6 +1,6 @@
 //! Random programs, the implementation beside the model, compared after every step.
 //!
-//! `PROPTEST_CASES` sets the number of programs of each shape. A failure is made small, printed with what happened and what
+//! `PROPTEST_CASES` scales the number of programs of each shape. A failure is made small, printed with what happened and what
 //! should have, and stored in `regressions/`, from where it is run for ever after.
 
 use std::cell::RefCell;
@@ -12,13 +12,14 @@ use shieldable_model::{Alphabet, Program, Seed, Shape, programs};
 use shieldable_proptests::families;
 use shieldable_proptests::lockstep::Lockstep;
 use shieldable_proptests::lockstep::replay::store;
+use shieldable_proptests::scale::scaled;
 
-const CASES: u32 = 100_000;
+const PROGRAMS: u64 = 100_000;
 /// Of the schedules that are not exhaustive.
 const LENGTH: usize = 16;
 
 fn agrees(programs: impl Strategy<Value = Arc<Program>>) {
-    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(CASES);
+    let cases = u32::try_from(scaled(PROGRAMS)).expect("so many in one go");
     let config = ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 20_000, ..Default::default() };
     let lockstep = RefCell::new(Lockstep::new());
     let failed = RefCell::new(None);

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use shieldable_model::{Alphabet, Coverage, Grammar, Seed, Shape, Style, allows};
+use shieldable_proptests::scale::{scaled, seed};
 use shieldable_proptests::threads;
 
-/// `PROPTEST_CASES` sets another number.
+/// By default.
 const PROGRAMS: u64 = 8_000;
 
 #[test]
 fn the_spec_allows_what_threads_see() {
-    let programs = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(PROGRAMS);
+    let programs = scaled(PROGRAMS);
     let grammar = Grammar::new(Shape {
         tasks: 2,
         lane_ops: 3,
@@ -20,8 +21,8 @@ fn the_spec_allows_what_threads_see() {
     });
     let mut coverage = Coverage::default();
     let (mut events, mut stuck) = (0, 0);
-    for seed in 0..programs {
-        let program = Arc::new(grammar.generate(&mut Seed(seed)));
+    for number in 0..programs {
+        let program = Arc::new(grammar.generate(&mut Seed(seed() ^ number)));
         let history = threads::run(&program);
         events += history.events.len();
         stuck += usize::from(history.stuck);
