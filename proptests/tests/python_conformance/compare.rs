@@ -365,9 +365,9 @@ impl<'v> Comparison<'v> {
             }
             self.meet(NotifyOfAnotherThreadWakes)?;
         }
-        let wakes = step.trace.wakes.iter().any(|waker| waker.fiber == fiber);
-        if wakes && !now.due && last.shielded && !now.shielded && now.cancelling > 0 {
-            // The last guard of a task with a request was dropped elsewhere, and Python lets it sleep on.
+        if woken && !now.due && last.shielded && !now.shielded && now.cancelling > 0 {
+            // The last guard of a task with a request was dropped elsewhere, and Python lets it sleep on. Here it has been
+            // woken, by that or by the request before.
             self.meet(ShieldClosedElsewhereWakes)?;
         }
         if woken && !now.due && !self.tasks[task].woken_more && !overdue {
