@@ -9,7 +9,8 @@ pub const MODELS: &[Model] = &[
     model!(two_cancels_are_two_requests: "both counted"),
     model!(a_request_that_was_counted_stays_counted_when_the_body_returns: "counted", "too late"),
     model!(a_wait_dropped_while_it_is_notified_leaves_those_who_came_later: "the later one was notified"),
-    model!(work_under_a_guard_that_outlives_its_scope_is_visible_to_the_delivery_around_it: "delivered"),
+    model!(work_under_a_guard_that_outlives_its_scope_is_visible_to_the_delivery_around_it:
+        "delivered in the poll that it raced with", "delivered afterwards"),
     model!(a_shield_of_a_destructor_is_never_found_on_a_live_task: "asked"),
 ];
 
@@ -86,11 +87,10 @@ fn work_under_a_guard_that_outlives_its_scope_is_visible_to_the_delivery_around_
     });
 
     // Without waiting for a wake, which would make the work visible by itself.
-    if runner.poll().is_pending() {
-        assert_eq!(runner.finish(), Err(Cancelled::new()));
-    }
-    saw("delivered");
+    let delivered = runner.poll().is_ready();
     worker.join().unwrap();
+    saw(if delivered { "delivered in the poll that it raced with" } else { "delivered afterwards" });
+    assert!(delivered || runner.was_woken() && runner.poll().is_ready());
 }
 
 fn a_shield_of_a_destructor_is_never_found_on_a_live_task() {
