@@ -282,8 +282,12 @@ impl Run<'_> {
         });
         let mut out_of_time = false;
         let smaller = &self.column.smaller[..if bug.is_some() { self.column.smaller.len() } else { 0 }];
-        let sizes = smaller.iter().map(Some).chain([None]);
-        for (size, model) in sizes.flat_map(|size| models.iter().map(move |model| (size, model))) {
+        let sizes = smaller.iter().map(Some).chain([None]).enumerate();
+        let mut runs: Vec<_> =
+            sizes.flat_map(|(size, set)| models.iter().map(move |model| (size, set, model))).collect();
+        // All at the smallest size, then what is wished for at every size.
+        runs.sort_by_key(|(size, _, model)| (*size > 0 && rank(model) == usize::MAX, *size));
+        for (_, size, model) in runs {
             let left = self.budget.saturating_sub(self.spent);
             if left.is_zero() {
                 out_of_time = true;

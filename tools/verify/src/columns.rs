@@ -55,6 +55,9 @@ pub struct Column {
     /// Classes of bugs that it cannot see: what only another thread notices, where there is one thread.
     #[serde(default)]
     pub blind_to: Vec<String>,
+    /// Classes of bugs that it is likely to notice.
+    #[serde(default)]
+    pub likely: Vec<String>,
     /// Where to begin, by the file that the bug is in: test files, or parts of names of models.
     #[serde(default)]
     pub near: BTreeMap<String, Vec<String>>,
@@ -76,11 +79,6 @@ pub enum Kind {
 impl Column {
     pub fn is_blind_to(&self, bug: &Bug) -> bool {
         self.blind.iter().any(|folder| bug.file.starts_with(folder.as_str())) || self.blind_to.contains(&bug.class)
-    }
-
-    /// Whether a model of it was written for this bug.
-    pub fn is_meant_for(&self, bug: &Bug) -> bool {
-        self.kind == Kind::Models && !bug.loom.is_empty()
     }
 }
 

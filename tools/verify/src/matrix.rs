@@ -200,14 +200,14 @@ fn missing<'a>(plan: &Plan, matrix: &'a Matrix, results: &Results) -> Vec<Task<'
             if bug.is_none() || !plan.again && cells.iter().any(|cell| noticed(bug, cell.column)) {
                 continue;
             }
-            // The likeliest first: who noticed it before, then the models if one of them was written for it.
-            let meant = |column: &Column| bug.is_some_and(|bug| column.is_meant_for(bug));
+            // The likeliest first.
             let likely = |cell: &Wanted| match cell.former {
                 Some(Verdict::Killed) => 0,
                 None => 1,
                 Some(_) => 2,
             };
-            cells.sort_by_key(|cell| (likely(cell), !meant(cell.column)));
+            let class = bug.map(|bug| &bug.class);
+            cells.sort_by_key(|cell| (likely(cell), class.is_none_or(|class| !cell.column.likely.contains(class))));
         }
         cells.retain(|cell| !known(bug, cell.column));
         if !cells.is_empty() {
