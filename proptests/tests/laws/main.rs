@@ -6,6 +6,7 @@
 //! `uncancelable` is a shield, `poll` a cancel scope inside it, `onCancel` a destructor, `canceled` a request to
 //! oneself.
 
+mod destructors;
 mod locks;
 mod requests;
 mod scopes;

@@ -1,6 +1,6 @@
-//! Laws of requests, values and destructors.
+//! Laws of requests and values.
 
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::Poll;
 
 use proptest::prelude::*;
@@ -137,29 +137,6 @@ proptest! {
             }, &[Action::Poll; 32])
         };
         prop_assert_eq!(run(after), run(Vec::new()));
-    }
-
-    /// Destructors run from the inside out, each once. cats-effect: `canceledSequencesOnCancelInOrder`.
-    #[test]
-    fn law_destructors_run_from_the_inside_out(depth in 1..6u8, scopes in any::<u8>()) {
-        fn nest(log: Log, level: u8, depth: u8, scopes: u8) -> Pin<Box<dyn Future<Output = ()>>> {
-            Box::pin(async move {
-                let _fin = OnDrop(log.clone(), level);
-                if level + 1 == depth {
-                    suspend().await;
-                } else if scopes & (1 << level) != 0 {
-                    _ = CancelScope::new(nest(log, level + 1, depth, scopes)).await;
-                } else {
-                    nest(log, level + 1, depth, scopes).await;
-                }
-            })
-        }
-        let log = Log::default();
-        let mut task = pin!(ShieldableTask::new(nest(log.clone(), 0, depth, scopes)));
-        prop_assert!(poll(task.as_mut()).is_pending());
-        task.handle().cancel();
-        prop_assert!(matches!(poll(task.as_mut()), Poll::Ready(Err(_))));
-        prop_assert_eq!(log.notes(), (0..depth).rev().collect::<Vec<_>>());
     }
 
     /// A panic passes through every wrapper, unmasked by a request, and leaves no shield and no frame behind.
