@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Wake, Waker};
 
 pub use std::future::pending;
 
@@ -48,6 +48,17 @@ impl<F: FnMut()> Drop for OnDrop<F> {
     fn drop(&mut self) {
         (self.0)();
     }
+}
+
+/// A waker that does this when it is called.
+pub fn waker_that<F: Fn() + Send + Sync + 'static>(does: F) -> Waker {
+    struct Does<F>(F);
+    impl<F: Fn() + Send + Sync + 'static> Wake for Does<F> {
+        fn wake(self: Arc<Self>) {
+            (self.0)();
+        }
+    }
+    Waker::from(Arc::new(Does(does)))
 }
 
 /// Something that the model notes about the execution. No part of what is checked: it orders nothing.

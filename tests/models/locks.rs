@@ -1,6 +1,8 @@
 //! The plain lock: exclusion, hand-over, and waiters that go away.
 
+use std::future::Future;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
 
 use crate::common::*;
 
@@ -20,6 +22,7 @@ pub const MODELS: &[Model] = &[
     model!(waiters_get_the_lock_in_the_order_of_their_first_polls: "in order"),
     model!(a_waiter_that_moves_to_another_waker_races_the_release: "the former waker was called", "it was not"),
     model!(a_guard_released_on_another_thread_carries_its_work: "waited", "did not wait"),
+    model!(a_waker_that_drops_another_acquisition_finds_the_queue_unlocked: "granted first", "polled first"),
 ];
 
 type Shared = Arc<Lock<Payload>>;
@@ -292,4 +295,29 @@ fn a_guard_released_on_another_thread_carries_its_work() {
     saw(if take_a_turn("the next", &lock) { "waited" } else { "did not wait" });
     other.join().unwrap();
     free_after(2, &lock);
+}
+
+fn a_waker_that_drops_another_acquisition_finds_the_queue_unlocked() {
+    let lock = shared();
+    let guard = lock.clone().try_lock_owned().unwrap();
+    let mut other = Box::pin(lock.clone().lock_owned());
+    let held = Slot::new();
+    let waker = waker_that({
+        let held = held.clone();
+        move || drop(held.take())
+    });
+    let mut waiter = Box::pin(lock.clone().lock_owned());
+    assert!(waiter.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    assert!(other.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    held.put(other);
+    let holder = spawn("holder", move || call("release", || drop(guard)));
+
+    let early = waiter.as_mut().poll(&mut Context::from_waker(&waker));
+    saw(if early.is_ready() { "granted first" } else { "polled first" });
+    holder.join().unwrap();
+    drop(match early {
+        Poll::Ready(guard) => guard,
+        Poll::Pending => run("the waiter", waiter),
+    });
+    free_after(0, &lock);
 }

@@ -1,6 +1,9 @@
 //! The waiter: a notification wakes those who wait now, and is forgotten.
 
+use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Context;
 
 use crate::checker::atomic::{AtomicBool, Ordering};
 use crate::common::*;
@@ -14,6 +17,8 @@ pub const MODELS: &[Model] = &[
     model!(two_notifies_race_two_waits_in_a_row: "both were completed", "the second came too late").bounded(2),
     model!(notify_races_wait_creation_and_drop: "completed", "still waiting").bounded(2),
     model!(a_wait_that_moves_to_another_waker_races_notify: "the former waker was called", "it was not"),
+    model!(a_waker_that_notifies_in_turn_finds_the_queue_unlocked: "notified", "still waiting"),
+    model!(wakers_of_two_that_notify_in_turn_find_the_queue_unlocked: "notified", "still waiting"),
 ];
 
 fn notify_races_a_wait_that_checks_its_condition() {
@@ -155,4 +160,33 @@ fn a_wait_that_moves_to_another_waker_races_notify() {
     let Finished { former_was_called, .. } = wait.finish_and_tell();
     saw(if former_was_called { "the former waker was called" } else { "it was not" });
     notifier.join().unwrap();
+}
+
+fn a_waker_that_notifies_in_turn_finds_the_queue_unlocked() {
+    notify_wakes_those_who_notify(false);
+}
+
+fn wakers_of_two_that_notify_in_turn_find_the_queue_unlocked() {
+    notify_wakes_those_who_notify(true);
+}
+
+fn notify_wakes_those_who_notify(two: bool) {
+    let waiter = Arc::new(Waiter::new());
+    let waker = waker_that({
+        let waiter = waiter.clone();
+        move || waiter.notify()
+    });
+    let cx = &mut Context::from_waker(&waker);
+    let mut first = pin!(waiter.wait());
+    let mut second = pin!(waiter.wait());
+    assert!(first.as_mut().poll(cx).is_pending());
+    assert!(!two || second.as_mut().poll(cx).is_pending());
+    let notifier = spawn("notifier", {
+        let waiter = waiter.clone();
+        move || call("notify", || waiter.notify())
+    });
+
+    saw(if first.as_mut().poll(cx).is_ready() { "notified" } else { "still waiting" });
+    notifier.join().unwrap();
+    assert!(first.as_mut().poll(cx).is_ready() && second.as_mut().poll(cx).is_ready());
 }
