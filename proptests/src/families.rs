@@ -18,6 +18,7 @@ pub const ALL: &[Family] = &[
     ACQUISITIONS_HANDED_ON,
     DEADLINES_INSIDE_DEADLINES,
     INNER_SCOPES_DROPPED_HARD,
+    LOCKS_AND_PANICS,
 ];
 
 /// Requests and shields of one task.
@@ -159,4 +160,15 @@ pub const INNER_SCOPES_DROPPED_HARD: Family = Family {
     ],
     outside: &["poll t0", "cancel t0", "cancel c0", "drop s0", "drop t0"],
     length: 4,
+};
+
+/// Bodies that panic while they hold a lock, while they wait for it, or once they have got it.
+pub const LOCKS_AND_PANICS: Family = Family {
+    bodies: "task t0 { <lock> <part> suspend } task t1 { <lock> <part> suspend }",
+    holes: &[
+        ("lock", &["lock l0", "lock r0", "lock r0 lock r0"]),
+        ("part", &["suspend", "panic", "suspend panic", "put s0 panic"]),
+    ],
+    outside: &["poll t0", "poll t1", "drop t0", "try_lock l0"],
+    length: 5,
 };

@@ -107,3 +107,8 @@ fn deadlines_inside_deadlines() {
 fn inner_scopes_dropped_hard() {
     all(families::INNER_SCOPES_DROPPED_HARD, 900);
 }
+
+#[test]
+fn locks_and_panics() {
+    all(families::LOCKS_AND_PANICS, 144);
+}
