@@ -1,6 +1,7 @@
 //! One bug against one checker: build, run what is likely to notice first, stop at the first that does.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -185,6 +186,10 @@ fn build(column: &Column, place: &Place, only: &[String]) -> Result<Built> {
     command.envs(&column.build_environment);
     let built = process::run(&mut command, BUILD_LIMIT, &place.scratch)?;
     if built.end == End::Interrupted {
+        // A compiler that is killed may leave half of its state behind, and the next one would trust it.
+        for profile in ["debug", "release"] {
+            let _ = fs::remove_dir_all(place.target.join(profile).join("incremental"));
+        }
         return Ok(Built::Interrupted);
     }
     let messages: Vec<Message> = built.output.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
