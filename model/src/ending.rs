@@ -114,7 +114,6 @@ impl Machine<'_> {
         if is_drop {
             return self.go(Stage::Unpark);
         }
-        self.leave(call.ret);
-        Micro::Visible
+        self.leave_place(call.ret)
     }
 }

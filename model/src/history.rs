@@ -28,7 +28,9 @@ pub enum Order {
     /// What returned before something else was called took effect before it: linearizability.
     #[default]
     RealTime,
-    /// Nothing: sequential consistency. For checkers that explore weak memory, where "before" is not a matter of time.
+    /// Nothing, for checkers that explore weak memory, where "before" is not a matter of time: what changes something
+    /// happens in some order of all lanes, and what only asks may be told what was true before, but nothing older than
+    /// the lane knows already.
     PerLane,
 }
 

@@ -2,7 +2,8 @@
 //! the history says, each between its call and its return, the whole history consumed?
 //!
 //! A depth-first search over (events consumed, state), each pair visited once. Consuming an event never takes anything away
-//! from the other lanes, so it is done as soon as it is possible; only micro steps branch.
+//! from the other lanes, so it is done as soon as it is possible; only micro steps branch. Where time is no matter, a query
+//! may also be told what was true before (`past.rs`).
 
 use std::collections::{BTreeSet, HashSet};
 use std::fmt;
@@ -13,6 +14,7 @@ use crate::hash::Fold;
 use crate::history::{History, Order, Seen};
 use crate::machine::Micro;
 use crate::model::Model;
+use crate::past::{self, Past};
 use crate::program::{LaneId, MAX_LANES, OpId, Program};
 use crate::ret::Ret;
 use crate::state::State;
@@ -72,13 +74,15 @@ pub struct Judge<'p> {
 }
 
 /// Where the search is.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Node {
     state: State,
     /// The next event to be consumed, in real time; per lane the index into the lane's own events.
     next: [u16; MAX_LANES],
     /// The operation has returned what the history says, but the event is not consumed yet.
     returned: [bool; MAX_LANES],
+    /// What lanes may be told, where that is not only the truth.
+    past: Option<Past>,
     coverage: Coverage,
 }
 
@@ -98,11 +102,13 @@ impl<'p> Judge<'p> {
         self.visited.clear();
         let lanes = self.lanes_of(history);
         let mut furthest = Furthest::default();
+        let state = self.model.start();
         let start = Node {
-            state: self.model.start(),
             next: [0; MAX_LANES],
             returned: [false; MAX_LANES],
+            past: (self.order == Order::PerLane).then(|| Past::new(self.model.program(), &state)),
             coverage: Coverage::default(),
+            state,
         };
         let mut todo = vec![start];
         let mut trace = Trace::new();
@@ -113,7 +119,8 @@ impl<'p> Judge<'p> {
             if all_consumed && (!history.stuck || self.is_stuck(&node)) {
                 return Ok(node.coverage);
             }
-            let key = BuildHasherDefault::<Fold>::default().hash_one((node.state, node.next, node.returned));
+            let key =
+                BuildHasherDefault::<Fold>::default().hash_one((&node.state, node.next, node.returned, &node.past));
             if !self.visited.insert(key) {
                 continue;
             }
@@ -125,19 +132,28 @@ impl<'p> Judge<'p> {
                 if !self.may_move(&node, lane) {
                     continue;
                 }
+                let at = usize::from(node.next[index]);
+                let expected = lanes[index].get(at).map(|at| history.events[*at].seen);
+                let asks = node.past.is_some().then(|| self.asks(&mut node.state, lane)).flatten();
+                if let Some(told) = asks.and_then(|op| self.told(&node, lane, op, expected)) {
+                    todo.push(told);
+                }
+                let only_asks = asks.is_some_and(|op| !past::changes(&node.state, self.model.program().op(op)));
                 for choice in 0..self.model.choices(&mut node.state, lane) {
-                    let mut after = node;
+                    let mut after = node.clone();
                     trace.clear();
                     trace.coverage = node.coverage;
-                    let micro = self.model.advance(&mut after.state, lane, choice, &mut trace);
+                    let micro = self.advance(&mut after, lane, choice, &mut trace);
                     after.coverage = trace.coverage;
                     if let Micro::Returned(op, ret) = micro {
-                        let at = usize::from(node.next[index]);
-                        let expected = lanes[index].get(at).map(|at| history.events[*at].seen);
                         if expected != Some(Seen::Return(op, ret)) {
                             if furthest.next == Some(node.next) {
                                 furthest.allowed.insert((index, op, ret));
                             }
+                            continue;
+                        }
+                        // The truth is among what it may be told.
+                        if only_asks {
                             continue;
                         }
                         after.returned[index] = true;
@@ -147,6 +163,39 @@ impl<'p> Judge<'p> {
             }
         }
         Err(Box::new(self.mismatch(history, &lanes, furthest)))
+    }
+
+    /// A step of the lane, as far as nobody could notice more; up to a query, which may be told something else.
+    fn advance(&self, node: &mut Node, lane: LaneId, choice: u8, trace: &mut Trace) -> Micro {
+        let Some(past) = &mut node.past else { return self.model.advance(&mut node.state, lane, choice, trace) };
+        let before = node.state;
+        let mut micro = self.model.micro(&mut node.state, lane, choice, trace);
+        while micro == Micro::Silent && !self.model.is_over(&node.state, lane) {
+            if self.asks(&mut node.state, lane).is_some() {
+                break;
+            }
+            micro = self.model.micro(&mut node.state, lane, 0, trace);
+        }
+        past.moved(self.model.program(), &before, &node.state, lane);
+        micro
+    }
+
+    /// The query that the lane begins with its next step, if that is one.
+    fn asks(&self, state: &mut State, lane: LaneId) -> Option<OpId> {
+        self.model.begins(state, lane).filter(|op| past::asks(self.model.program().op(*op)))
+    }
+
+    /// The lane asks, and is told what it is expected to have been told, if that was true lately.
+    fn told(&self, node: &Node, lane: LaneId, op: OpId, expected: Option<Seen>) -> Option<Node> {
+        let Some(Seen::Return(answered, ret)) = expected else { return None };
+        let mut told = node.clone();
+        let program = self.model.program();
+        if answered != op || !told.past.as_mut()?.may_tell(program, lane, program.op(op), ret) {
+            return None;
+        }
+        self.model.tell(&mut told.state, lane, ret, &mut Trace::new());
+        told.returned[lane.index()] = true;
+        Some(told)
     }
 
     /// The events of each lane, as indices into the history.

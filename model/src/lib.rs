@@ -26,6 +26,7 @@ mod model;
 mod node;
 mod ops;
 mod parse;
+mod past;
 mod program;
 mod ret;
 mod scope;

@@ -14,13 +14,15 @@
 //! | `Timer` | a timeout looks at its deadline | `Register` |
 //! | `Register` | remember the waker | `Deliver` |
 //! | `Deliver` | deliver, if deliverable | `End` or `Park` |
-//! | `Park` | shielded: take a shield of the scope around | return `Pending` |
-//! | `Unwind` | drop what is awaited and the locals | panic |
+//! | `Park` | shielded: take a shield of the scope around | return `Pending`, or `Leave` |
+//! | `Unwind` | drop what is awaited and the locals | panic, or `Leave` |
 //! | `End` | drop what is awaited and the locals | `Destructor` |
 //! | `Destructor` | one operation of the destructor | `Destructor`, `Done` |
-//! | `Done` | done; guards left behind shield the scope around | return, or `Unpark` |
+//! | `Done` | done; guards left behind shield the scope around | return, `Leave`, or `Unpark` |
+//! | `Leave` | a top fiber lies in its place again, its join handle knows | return |
 //!
-//! A drop is `Drop` (live to ending), `End`, `Destructor`, `Done`, `Unpark` (let go of the outer scope's shield).
+//! A drop is `Drop` (live to ending), `End`, `Destructor`, `Done`, `Unpark` (let go of the outer scope's shield), and `Leave`
+//! for a top fiber.
 
 use crate::clause::Clause;
 use crate::fault::Fault;
@@ -50,6 +52,8 @@ pub(crate) struct Machine<'a> {
     pub(crate) lane: LaneId,
     /// Which of the allowed successors, see [`Machine::choices`].
     pub(crate) choice: u8,
+    /// What the operation that is next is to return, without doing anything.
+    pub(crate) told: Option<Ret>,
 }
 
 impl Machine<'_> {
@@ -77,7 +81,10 @@ impl Machine<'_> {
                 if let Some(outer) = call.held {
                     self.close_shield(outer);
                 }
-                self.leave(Ret::Unit);
+                self.leave_place(Ret::Unit)
+            }
+            Stage::Leave => {
+                self.leave(call.ret);
                 Micro::Visible
             }
         }
@@ -92,6 +99,20 @@ impl Machine<'_> {
             && self.state.fiber(call.fiber).open == 0
             && self.enclosing_scope().is_some();
         if stale { 2 } else { 1 }
+    }
+
+    /// The operation that the next micro step begins, if it begins one.
+    pub(crate) fn next_op(&self) -> Option<OpId> {
+        let call = self.call();
+        let fiber = self.program.fiber(call.fiber);
+        let it = self.state.fiber(call.fiber);
+        let end = match call.stage {
+            Stage::Lane | Stage::Body => fiber.destructor,
+            Stage::Destructor => fiber.end,
+            _ => return None,
+        };
+        let goes_on = call.stage == Stage::Lane || !self.lane_state().panicking || call.destructor_in_unwind;
+        (goes_on && it.at == At::Fresh && it.pc < end).then_some(OpId(it.pc))
     }
 
     // Access.
@@ -155,6 +176,16 @@ impl Machine<'_> {
             self.wake_joiner(call.fiber);
         }
         self.mark(Clause::Scp3);
+    }
+
+    /// What is seen of the scope is over. Who looks for a top fiber may still find it taken: leaving is a step of its own.
+    pub(crate) fn leave_place(&mut self, ret: Ret) -> Micro {
+        if self.program.fiber(self.call().fiber).inline {
+            self.leave(ret);
+            return Micro::Visible;
+        }
+        self.call_mut().ret = ret;
+        self.go(Stage::Leave)
     }
 
     pub(crate) fn go(&mut self, stage: Stage) -> Micro {
@@ -338,6 +369,7 @@ impl Machine<'_> {
             self.open_shield(outer);
             self.it(fiber).outer = Some(outer);
             self.mark(Clause::Nst5);
+            return self.leave_place(Ret::Pending);
         }
         self.leave(Ret::Pending);
         Micro::Visible
@@ -392,7 +424,6 @@ impl Machine<'_> {
         let requested = it.requests > 0;
         self.mark_if(requested, Clause::Scp7);
         self.mark(Clause::Scp6);
-        self.leave(Ret::Panicked);
-        Micro::Visible
+        self.leave_place(Ret::Panicked)
     }
 }

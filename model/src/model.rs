@@ -45,9 +45,9 @@ impl<'p> Model<'p> {
     /// Whether an idle lane may go on. `run` waits until the fiber is woken.
     pub fn is_enabled(&self, state: &State, lane: LaneId) -> bool {
         match self.next_op(state, lane).map(|op| self.program.op(op)) {
-            Some(Op::Run(fiber, _)) => {
+            Some(Op::Run(fiber, version)) => {
                 let it = state.fiber(fiber);
-                it.woken || !it.present || it.busy || it.outcome.is_some()
+                state.is_due(fiber, version) || !it.present || it.busy || it.outcome.is_some()
             }
             Some(_) => true,
             None => !state.lane_fiber_state(lane).locals.is_empty(),
@@ -86,7 +86,19 @@ impl<'p> Model<'p> {
 
     /// INTERLEAVED. The lane does the least that others can tell apart. `choice` is below [`choices`](Self::choices).
     pub fn micro(&self, state: &mut State, lane: LaneId, choice: u8, trace: &mut Trace) -> Micro {
-        Machine { program: self.program, fault: self.fault, state, trace, lane, choice }.micro()
+        Machine { program: self.program, fault: self.fault, state, trace, lane, choice, told: None }.micro()
+    }
+
+    /// The lane is told that, in place of the next thing that it would do.
+    pub(crate) fn tell(&self, state: &mut State, lane: LaneId, told: Ret, trace: &mut Trace) {
+        let told = Some(told);
+        Machine { program: self.program, fault: self.fault, state, trace, lane, choice: 0, told }.micro();
+    }
+
+    /// The operation of the lane, or of a body that it runs, that the next micro step begins.
+    pub(crate) fn begins(&self, state: &mut State, lane: LaneId) -> Option<OpId> {
+        let trace = &mut Trace::new();
+        Machine { program: self.program, fault: self.fault, state, trace, lane, choice: 0, told: None }.next_op()
     }
 
     /// As [`micro`](Self::micro), but goes on while nobody could notice.
@@ -100,6 +112,7 @@ impl<'p> Model<'p> {
 
     /// How many successors the spec allows for the next micro step of the lane.
     pub fn choices(&self, state: &mut State, lane: LaneId) -> u8 {
-        Machine { program: self.program, fault: self.fault, state, trace: &mut Trace::new(), lane, choice: 0 }.choices()
+        let trace = &mut Trace::new();
+        Machine { program: self.program, fault: self.fault, state, trace, lane, choice: 0, told: None }.choices()
     }
 }

@@ -21,6 +21,9 @@ pub(crate) enum Exec {
 impl Machine<'_> {
     /// Does the next part of the operation that the owner (a body, a destructor or a lane) has come to.
     pub(crate) fn exec(&mut self, owner: FiberId) -> Exec {
+        if let Some(told) = self.told.take() {
+            return Exec::Return(told);
+        }
         let it = self.state.fiber(owner);
         let at = it.at;
         let id = OpId(it.pc);
@@ -84,14 +87,16 @@ impl Machine<'_> {
             }
             Op::DropLocal => self.drop_local(owner, |_| true),
             Op::Put(slot) => {
-                if at == At::Called {
-                    return self.dropped();
+                if at != At::Fresh {
+                    return self.drop_in_hand(owner);
                 }
                 let Some(item) = self.it(owner).locals.pop() else {
                     return Exec::Return(Ret::Absent);
                 };
-                let old = std::mem::replace(&mut self.state.slots[slot.index()], item);
-                self.drop_or_call(owner, old, Ret::Unit)
+                match std::mem::replace(&mut self.state.slots[slot.index()], item) {
+                    Item::None => Exec::Return(Ret::Unit),
+                    old => self.take_in_hand(owner, old),
+                }
             }
             Op::Take(slot) => match std::mem::take(&mut self.state.slots[slot.index()]) {
                 Item::None => Exec::Return(Ret::Absent),
@@ -101,11 +106,13 @@ impl Machine<'_> {
                 }
             },
             Op::DropSlot(slot) => {
-                if at == At::Called {
-                    return self.dropped();
+                if at != At::Fresh {
+                    return self.drop_in_hand(owner);
                 }
-                let item = std::mem::take(&mut self.state.slots[slot.index()]);
-                self.drop_or_call(owner, item, Ret::Absent)
+                match std::mem::take(&mut self.state.slots[slot.index()]) {
+                    Item::None => Exec::Return(Ret::Absent),
+                    item => self.take_in_hand(owner, item),
+                }
             }
 
             Op::Cancel(fiber) => Exec::Return(self.cancel(fiber)),
@@ -363,17 +370,33 @@ impl Machine<'_> {
             return Exec::Return(Ret::Absent);
         };
         let item = it.locals.remove(index);
-        self.drop_or_call(owner, item, Ret::Unit)
+        self.drop_or_call(owner, item)
     }
 
-    fn drop_or_call(&mut self, owner: FiberId, item: Item, if_none: Ret) -> Exec {
-        let ret = if item == Item::None { if_none } else { Ret::Unit };
+    fn drop_or_call(&mut self, owner: FiberId, item: Item) -> Exec {
         self.drop_item(item);
         if matches!(item, Item::Fiber(_)) {
             self.it(owner).at = At::Called;
             return Exec::Visible;
         }
-        Exec::Return(ret)
+        Exec::Return(Ret::Unit)
+    }
+
+    /// What came out of a slot is dropped in a step of its own: others find the slot as it is now before that.
+    fn take_in_hand(&mut self, owner: FiberId, item: Item) -> Exec {
+        let it = self.it(owner);
+        it.current = item;
+        it.at = At::Asking;
+        Exec::Visible
+    }
+
+    fn drop_in_hand(&mut self, owner: FiberId) -> Exec {
+        let it = self.it(owner);
+        if it.at == At::Called {
+            return self.dropped();
+        }
+        let item = std::mem::take(&mut it.current);
+        self.drop_or_call(owner, item)
     }
 
     /// The drop that was called is over. If it panicked, a lane says so; a body unwinds and does not come here.

@@ -92,6 +92,8 @@ impl Default for Code {
     }
 }
 
+pub(crate) const NEVER_POLLED: u8 = u8::MAX;
+
 /// How far the operation at `pc` is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) enum At {
@@ -132,7 +134,7 @@ pub(crate) struct FiberState {
     pub(crate) busy: bool,
     /// Woken since its last poll began. True at first, as an executor polls what it is given.
     pub(crate) woken: bool,
-    /// The waker it was last polled with.
+    /// The waker it was last polled with, [`NEVER_POLLED`] at first.
     pub(crate) version: u8,
 
     pub(crate) pc: u8,
@@ -164,6 +166,8 @@ pub(crate) enum Stage {
     // A drop, before and after that.
     Drop,
     Unpark,
+    /// Of a poll or a drop of a top fiber.
+    Leave,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -257,6 +261,7 @@ impl State {
                 it.phase = Phase::Live;
                 it.present = true;
                 it.woken = true;
+                it.version = NEVER_POLLED;
             }
         }
         for lane in program.lanes() {
@@ -326,6 +331,12 @@ impl State {
     /// Whether a top fiber has been woken since its last poll began.
     pub fn is_woken(&self, fiber: FiberId) -> bool {
         self.fiber(fiber).woken
+    }
+
+    /// Whether whoever runs it with that waker has to poll it: it has been woken, and not by a waker of somebody else's.
+    pub(crate) fn is_due(&self, fiber: FiberId, version: u8) -> bool {
+        let it = self.fiber(fiber);
+        it.woken && (it.version == version || it.version == NEVER_POLLED)
     }
 
     /// How the body ended, once it is gone or has panicked.

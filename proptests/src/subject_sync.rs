@@ -20,6 +20,14 @@ impl<T> Mutex<T> {
     }
 }
 
+/// Whose turn it is to poll, drop or join a fiber that several lanes are after. The mutexes above say it all.
+#[derive(Debug, Default)]
+pub(crate) struct Turn;
+
+impl Turn {
+    pub(crate) fn take(&self) {}
+}
+
 /// Rouses the lane that runs a top fiber, if one does.
 #[derive(Debug, Default)]
 pub(crate) struct Signal(OnceLock<Sleeper>);

@@ -152,7 +152,8 @@ impl Change<'_> {
         let by_timer = call.stage == Stage::Timer && call.fiber == fiber;
         // A guard of the sort that cancels was dropped: there is one less.
         let guards = |state: &State| {
-            let items = state.fibers.iter().flat_map(|it| it.locals.iter()).chain(&state.slots);
+            let held = state.fibers.iter().flat_map(|it| it.locals.iter().chain([&it.current]));
+            let items = held.chain(&state.slots);
             items.filter(|item| **item == Item::CancelOnDrop(fiber)).count()
         };
         by_op || by_timer || guards(self.after) < guards(self.before)

@@ -15,7 +15,7 @@ impl Held {
     pub(crate) fn count(program: &Program, state: &State) -> Self {
         let mut held = Self { shields: [0; MAX_ALL], guards: [0; MAX_LOCKS], grants: [0; MAX_LOCKS] };
         for it in &state.fibers[..program.fibers.len()] {
-            for item in it.locals.iter() {
+            for item in it.locals.iter().chain([&it.current]) {
                 held.item(*item);
             }
             for scope in [it.outer, it.guard].into_iter().flatten() {

@@ -19,7 +19,7 @@ fn scope_phase(state: &State, fiber: FiberId) -> Option<usize> {
     let it = state.fiber(fiber);
     // Until a drop has begun in earnest the phase is the one before.
     let calls = || state.lanes.iter().flat_map(|lane| lane.calls.iter());
-    let busy = it.busy && !calls().any(|call| call.fiber == fiber && call.stage == Stage::Drop);
+    let busy = it.busy && !calls().any(|call| call.fiber == fiber && matches!(call.stage, Stage::Drop | Stage::Leave));
     Some(match it.phase {
         Phase::Unborn => return None,
         Phase::Live if busy => 1,
@@ -43,7 +43,7 @@ fn lock_phase(program: &Program, state: &State, lock: usize) -> usize {
     1 + usize::from(awaited) + 2 * usize::from(granted)
 }
 
-const STAGES: [&str; 14] = [
+const STAGES: [&str; 15] = [
     "lane",
     "start",
     "check",
@@ -58,6 +58,7 @@ const STAGES: [&str; 14] = [
     "done",
     "drop",
     "unpark",
+    "leave",
 ];
 const KEYS: usize = MAX_OPS + STAGES.len();
 

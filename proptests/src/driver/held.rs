@@ -100,7 +100,9 @@ pub(super) struct Join {
 
 impl Join {
     fn poll(&self, cx: &mut Context<'_>) -> Poll<Outcome> {
-        let mut fate = self.world.place(self.task).fate.lock();
+        let place = self.world.place(self.task);
+        let _turn = place.turn.take();
+        let mut fate = place.fate.lock();
         if fate.joinable {
             return Poll::Ready(fate.outcome.expect("what has ended has an outcome"));
         }

@@ -16,7 +16,7 @@ use super::held::Held;
 use super::record::{Logged, Record};
 use super::wakes::Wakes;
 use crate::subject::{CancelHandle, Lock, RLock, TaskHandle, Waiter};
-use crate::subject_sync::{Bookkeeping, Mutex, Signal};
+use crate::subject_sync::{Bookkeeping, Mutex, Signal, Turn};
 
 /// A program on the implementation.
 pub struct World {
@@ -35,6 +35,8 @@ pub struct World {
 pub(super) struct Place {
     /// Top fibers: where it lies when nobody polls it.
     top: Bookkeeping<Top>,
+    /// Top fibers: held around what is done to `top` and `fate`.
+    pub(super) turn: Turn,
     /// Top fibers: set before anything happens.
     top_handle: OnceLock<Handle>,
     /// Inline fibers: set when it is created.
@@ -202,6 +204,12 @@ impl World {
         self.wakes.signal(fiber, version)
     }
 
+    /// To be armed where several lanes poll, drop or join the fiber.
+    #[allow(dead_code, reason = "where mutexes need no telling, there is nothing to arm")]
+    pub(crate) fn turn(&self, fiber: FiberId) -> &Turn {
+        &self.place(fiber).turn
+    }
+
     pub(super) fn record(&self) -> &Record {
         &self.record
     }
@@ -238,7 +246,7 @@ impl World {
 
     /// Polls it where it lies, if it is there and nobody else is at it. `runs`: by the lane that runs it.
     pub(super) fn poll_top(&self, fiber: FiberId, runs: bool, cx: &mut Context<'_>) -> Ret {
-        let Some(wrapped) = self.place(fiber).top.lock().fiber.take() else { return Ret::Absent };
+        let Some(wrapped) = self.take_top(fiber, true) else { return Ret::Absent };
         let outcome = Some(Outcome::Panicked);
         let mut polling = Polling { world: self, fiber, runs, wrapped: Some(wrapped), outcome };
         let polled = polling.wrapped.as_mut().map_or(Poll::Pending, |wrapped| wrapped.as_mut().poll(cx));
@@ -254,21 +262,26 @@ impl World {
         }
     }
 
+    /// Takes it from where it lies, if it is there and nobody is at it; to put it back, or for good.
+    fn take_top(&self, fiber: FiberId, back: bool) -> Option<Pin<Box<Fiber>>> {
+        let _turn = self.place(fiber).turn.take();
+        let mut top = self.place(fiber).top.lock();
+        let wrapped = top.fiber.take()?;
+        top.present = back;
+        Some(wrapped)
+    }
+
     /// Whether it lies there at its end, and has panicked when it was polled again. It would do so for ever, and unwinding
     /// costs more than all else that a program does: lanes poll it in earnest once.
     pub(super) fn panics_for_ever(&self, fiber: FiberId) -> bool {
         let place = self.place(fiber);
+        let _turn = place.turn.take();
         place.polls_at_end.load(Ordering::Relaxed) >= 2 && place.top.lock().fiber.is_some()
     }
 
     /// Drops it where it lies, if it is there and nobody is at it.
     pub(super) fn drop_top(&self, fiber: FiberId) -> Ret {
-        let wrapped = {
-            let mut top = self.place(fiber).top.lock();
-            let Some(wrapped) = top.fiber.take() else { return Ret::Absent };
-            top.present = false;
-            wrapped
-        };
+        let Some(wrapped) = self.take_top(fiber, false) else { return Ret::Absent };
         // Also when a destructor panics.
         let _ended = Ended { world: self, fiber, outcome: Some(Outcome::Dropped) };
         drop(wrapped);
@@ -281,6 +294,7 @@ impl World {
         let place = self.place(fiber);
         let done = handle.scope.is_finished();
         let joiner = {
+            let _turn = place.turn.take();
             let mut fate = place.fate.lock();
             // A destructor that panics does not change what became of the body.
             let outcome = match outcome {
@@ -381,7 +395,10 @@ impl Drop for Polling<'_> {
             let polls = place.polls_at_end.load(Ordering::Relaxed);
             place.polls_at_end.store(2.min(polls + 1), Ordering::Relaxed);
         }
-        place.top.lock().fiber = self.wrapped.take();
+        {
+            let _turn = place.turn.take();
+            place.top.lock().fiber = self.wrapped.take();
+        }
         self.world.ended(self.fiber, self.outcome);
         if self.outcome.is_some() && !self.runs {
             self.world.tell_runner(self.fiber);
