@@ -132,7 +132,7 @@ impl<C: Choices> Generation<'_, C> {
                 self.lane(usize::from(shape.lane_ops), &mut Holding::default());
                 self.builder.end();
             }
-            Style::Threads { outside } => {
+            Style::Threads { outside } | Style::Executor { outside } => {
                 for index in 0..tasks {
                     self.builder.begin_lane();
                     self.push(Op::Run(FiberId(TOP + index as u8), 0));
@@ -221,7 +221,7 @@ impl<C: Choices> Generation<'_, C> {
         if let Entry::Fiber(kind) = entry {
             let deep = depth >= usize::from(self.grammar.shape.depth);
             if deep || self.fibers >= MAX_FIBERS {
-                return self.push(Op::Suspend);
+                return self.push(self.grammar.filler);
             }
             self.fibers += 1;
             self.ops += 1;
@@ -251,7 +251,7 @@ impl<C: Choices> Generation<'_, C> {
             Entry::Lock | Entry::Wait | Entry::Join => self.future(entry, how, holding),
             entry => self.op(entry, holding),
         };
-        self.push_op(op.unwrap_or(Op::Suspend), holding);
+        self.push_op(op.unwrap_or(self.grammar.filler), holding);
     }
 
     fn future(&mut self, entry: Entry, how: Begin, holding: &Holding) -> Option<Op> {
@@ -279,7 +279,10 @@ impl<C: Choices> Generation<'_, C> {
             let menu = &self.grammar.lane;
             let entry = menu[self.choices.pick(menu.len())];
             let op = self.op(entry, holding);
-            let op = op.unwrap_or_else(|| self.poll());
+            let op = op.unwrap_or_else(|| match self.grammar.shape.style {
+                Style::Executor { .. } => self.handle().map_or(Op::IsShielded, Op::Cancel),
+                _ => self.poll(),
+            });
             self.push_op(op, holding);
         }
     }

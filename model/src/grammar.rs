@@ -1,6 +1,6 @@
 //! Which programs to generate: how large, and of which operations.
 
-use crate::program::{Kind, LockId, MAX_LOCKS_OF_A_SORT};
+use crate::program::{Kind, LockId, MAX_LOCKS_OF_A_SORT, Op};
 
 /// Groups of operations to draw from; combine with `|`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -80,6 +80,11 @@ pub enum Style {
     Lockstep,
     /// A lane runs each top fiber, and so many more lanes act from outside.
     Threads {
+        /// Lanes that run nothing.
+        outside: u8,
+    },
+    /// The same, and as on an executor: nobody else polls, and so a task that suspends mostly wakes itself first.
+    Executor {
         /// Lanes that run nothing.
         outside: u8,
     },
@@ -203,6 +208,17 @@ pub(crate) enum Entry {
     Query,
 }
 
+impl Entry {
+    /// Of the two that suspend the other.
+    fn of_executor(self) -> Self {
+        match self {
+            Entry::Suspend => Entry::Yield,
+            Entry::Yield => Entry::Suspend,
+            entry => entry,
+        }
+    }
+}
+
 /// The menus of a shape, each entry as often as it has weight. Made once, used for many programs.
 #[derive(Clone, Debug)]
 pub struct Grammar {
@@ -213,6 +229,8 @@ pub struct Grammar {
     pub(crate) tops: Vec<Kind>,
     pub(crate) locks: Vec<LockId>,
     pub(crate) moves: bool,
+    /// Where there is nothing to act on.
+    pub(crate) filler: Op,
     /// What may be handed off.
     pub(crate) handed: Vec<Entry>,
     pub(crate) wakers: bool,
@@ -256,13 +274,22 @@ const MENU: &[(Entry, Alphabet, [usize; 3])] = &[
     (Entry::CancelOnDrop, A::JOINS, [1, 1, 1]),
 ];
 
+/// The third of these columns.
+const LANE: usize = 2;
+
 impl Grammar {
     /// The menus of a shape.
     pub fn new(shape: Shape) -> Self {
         let alphabet = shape.alphabet;
+        let on_executor = matches!(shape.style, Style::Executor { .. });
         let menu = |column: usize| {
             let entries = MENU.iter().filter(|(_, group, _)| alphabet.has(*group));
-            entries.flat_map(|(entry, _, weights)| std::iter::repeat_n(*entry, weights[column])).collect()
+            let entries = entries.flat_map(|(entry, _, weights)| std::iter::repeat_n(*entry, weights[column]));
+            match on_executor {
+                false => entries.collect(),
+                true if column == LANE => entries.filter(|entry| *entry != Entry::Poll).collect(),
+                true => entries.map(|entry| entry.of_executor()).collect(),
+            }
         };
         let sort = |group, first: usize| {
             let some = if alphabet.has(group) { usize::from(shape.locks) } else { 0 };
@@ -286,10 +313,11 @@ impl Grammar {
             shape,
             body: menu(0),
             destructor: if alphabet.has(A::DESTRUCTORS) { menu(1) } else { Vec::new() },
-            lane: menu(2),
+            lane: menu(LANE),
             tops,
             locks,
             moves: alphabet.has(A::MOVES),
+            filler: if on_executor { Op::Yield } else { Op::Suspend },
             handed: handed.iter().filter(|(_, group)| alphabet.has(*group)).map(|(entry, _)| *entry).collect(),
             wakers: alphabet.has(A::WAKERS),
         }

@@ -309,6 +309,8 @@ impl Machine<'_> {
             Exec::Silent => Micro::Silent,
             Exec::Visible => Micro::Visible,
             Exec::Return(ret) => self.returned(fiber, ret),
+            // What it waits for may happen before the timer is looked at.
+            Exec::Pending if self.kind(fiber) == Kind::Timeout => self.go(Stage::Timer),
             Exec::Pending if self.kind(fiber).is_scope() => self.go_silently(Stage::Timer),
             Exec::Pending => {
                 self.leave(Ret::Pending);

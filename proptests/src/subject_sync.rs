@@ -2,10 +2,9 @@
 
 use std::cell::Cell;
 use std::sync::{MutexGuard, OnceLock, PoisonError};
+use std::task::Waker;
 
 use shieldable_model::LaneId;
-
-use crate::threads::Sleeper;
 
 /// Around what the lanes of a program share.
 #[derive(Debug, Default)]
@@ -24,28 +23,29 @@ impl<T> Mutex<T> {
 #[derive(Debug, Default)]
 pub(crate) struct Turn;
 
+/// Until it is dropped.
+pub(crate) struct Taken;
+
 impl Turn {
-    pub(crate) fn take(&self) {}
+    pub(crate) fn take(&self) -> Taken {
+        Taken
+    }
 }
 
 /// Rouses the lane that runs a top fiber, if one does.
 #[derive(Debug, Default)]
-pub(crate) struct Signal(OnceLock<Sleeper>);
+pub(crate) struct Signal(OnceLock<Waker>);
 
 impl Signal {
     pub(crate) fn woken(&self) {
-        if let Some(sleeper) = self.0.get() {
-            sleeper.rouse();
+        if let Some(runner) = self.0.get() {
+            runner.wake_by_ref();
         }
     }
 
-    /// Before there are other lanes.
-    pub(crate) fn arm(&self, sleeper: Sleeper) {
-        assert!(self.0.set(sleeper).is_ok(), "armed once");
-    }
-
-    pub(crate) fn sleeper(&self) -> &Sleeper {
-        self.0.get().expect("it was armed")
+    /// Before that lane polls the fiber.
+    pub(crate) fn arm(&self, runner: Waker) {
+        assert!(self.0.set(runner).is_ok(), "armed once");
     }
 }
 

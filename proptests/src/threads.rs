@@ -1,11 +1,12 @@
 //! The lanes of a program on threads of their own, and the history of what they saw.
 
 use std::sync::{Arc, Barrier, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Wake, Waker};
 
 use shieldable_model::{History, LaneId, Op, Program, Ret};
 
 use crate::driver::{Lane, World};
-use crate::quiet;
+use crate::{quiet, runner};
 
 /// Who is awake. When all that have not ended are asleep, nobody is left to wake them.
 #[derive(Debug)]
@@ -33,7 +34,7 @@ impl Crowd {
 
 /// Where the lane that runs a fiber sleeps.
 #[derive(Debug)]
-pub(crate) struct Sleeper {
+struct Sleeper {
     crowd: Arc<Crowd>,
     /// Changed under the mutex of the crowd.
     rest: Mutex<Rest>,
@@ -51,16 +52,6 @@ struct Rest {
 impl Sleeper {
     fn rest(&self) -> MutexGuard<'_, Rest> {
         self.rest.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn rouse(&self) {
-        let mut state = self.crowd.lock();
-        let mut rest = self.rest();
-        rest.woken = true;
-        if std::mem::take(&mut rest.asleep) {
-            state.asleep -= 1;
-            self.crowd.changed.notify_all();
-        }
     }
 
     /// Until it is woken; false when nobody is left who could.
@@ -85,27 +76,39 @@ impl Sleeper {
     }
 }
 
+impl Wake for Sleeper {
+    fn wake(self: Arc<Self>) {
+        let mut state = self.crowd.lock();
+        let mut rest = self.rest();
+        rest.woken = true;
+        if std::mem::take(&mut rest.asleep) {
+            state.asleep -= 1;
+            self.crowd.changed.notify_all();
+        }
+    }
+}
+
 /// Runs a program once, as the machine happens to interleave it. What the lanes hold is dropped by each at its end.
 pub fn run(program: &Arc<Program>) -> History {
     quiet::install();
     let lanes = program.lanes().len();
     let world = World::new(program.clone());
     let crowd = Arc::new(Crowd { state: Mutex::new(State { lanes, asleep: 0 }), changed: Condvar::new() });
-    for lane in program.lanes() {
-        for op in program.lane(lane) {
-            if let Op::Run(fiber, version) = program.op(op) {
-                world.signal(fiber, version).arm(Sleeper { crowd: crowd.clone(), rest: Mutex::default() });
-            }
-        }
-    }
+    let sleepers: Vec<_> = program
+        .lanes()
+        .map(|lane| {
+            let sleeper = Arc::new(Sleeper { crowd: crowd.clone(), rest: Mutex::default() });
+            runner::rouses(&world, lane, &Waker::from(sleeper.clone()));
+            (lane, sleeper)
+        })
+        .collect();
     let start = Barrier::new(lanes);
-    let run_lane = |id: LaneId| {
-        start.wait();
-        quiet::during(|| run_lane(&world, id, &crowd))
-    };
     let mut lanes: Vec<_> = std::thread::scope(|scope| {
-        let run_lane = &run_lane;
-        let threads: Vec<_> = program.lanes().map(|lane| scope.spawn(move || run_lane(lane))).collect();
+        let run_lane = |(lane, sleeper): &(LaneId, Arc<Sleeper>)| {
+            start.wait();
+            quiet::during(|| run_lane(&world, *lane, sleeper))
+        };
+        let threads: Vec<_> = sleepers.iter().map(|lane| scope.spawn(move || run_lane(lane))).collect();
         threads.into_iter().map(|thread| thread.join().expect("a lane catches panics")).collect()
     });
     let history = world.history(lanes.iter().any(|(_, stuck)| *stuck));
@@ -119,20 +122,17 @@ pub fn run(program: &Arc<Program>) -> History {
 }
 
 /// All operations of a lane, and whether it waits in vain. One that does keeps what it holds until all is over.
-fn run_lane(world: &Arc<World>, id: LaneId, crowd: &Crowd) -> (Lane, bool) {
+fn run_lane(world: &Arc<World>, id: LaneId, sleeper: &Sleeper) -> (Lane, bool) {
     let mut lane = Lane::new(world, id);
     for op in world.program().lane(id) {
-        if let Op::Run(fiber, version) = world.program().op(op) {
-            while lane.step(op) == Ret::Pending {
-                if !world.signal(fiber, version).sleeper().sleep() {
-                    return (lane, true);
-                }
+        let runs = matches!(world.program().op(op), Op::Run(..));
+        while lane.step(op) == Ret::Pending && runs {
+            if !sleeper.sleep() {
+                return (lane, true);
             }
-        } else {
-            lane.step(op);
         }
     }
     lane.end();
-    crowd.leaves();
+    sleeper.crowd.leaves();
     (lane, false)
 }

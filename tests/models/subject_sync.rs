@@ -35,6 +35,23 @@ impl<T> Bookkeeping<T> {
     }
 }
 
+/// Whose turn it is to poll, drop or join a fiber that several lanes are after: whoever does it then knows what those did
+/// who had it before. Where one lane alone has the fiber there is nothing to say, and nothing for the checker to explore.
+#[derive(Default)]
+pub(crate) struct Turn(OnceLock<checker::Mutex<()>>);
+
+impl Turn {
+    #[allow(dead_code, reason = "the programs that are run now have one lane for each fiber")]
+    /// For a fiber that several lanes are after; before there are other lanes.
+    pub(crate) fn arm(&self) {
+        self.0.get_or_init(checker::Mutex::default);
+    }
+
+    pub(crate) fn take(&self) -> Option<checker::MutexGuard<'_, ()>> {
+        self.0.get().map(checker::Mutex::lock)
+    }
+}
+
 /// Rouses the lane that runs a top fiber.
 #[derive(Default)]
 pub(crate) struct Signal(OnceLock<Arc<Core>>);

@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::task::Context;
 
 use shieldable_model::{LaneId, OpId, Ret};
 
@@ -24,10 +25,20 @@ impl Lane {
 
     /// Does an operation of this lane, on this thread. `run` is one poll.
     pub fn step(&mut self, op: OpId) -> Ret {
-        subject_sync::set_lane(self.id);
+        self.call(op);
+        self.perform(op, None)
+    }
+
+    /// The beginning of an operation: from now on it may happen.
+    pub fn call(&self, op: OpId) {
         self.world.record().called(self.id, op);
+    }
+
+    /// The operation that was called. A fiber is polled with `cx`, or else with the waker that the program names.
+    pub fn perform(&mut self, op: OpId, cx: Option<&mut Context<'_>>) -> Ret {
+        subject_sync::set_lane(self.id);
         let Self { world, locals, .. } = self;
-        let act = || act(world, locals, world.program().op(op), None);
+        let act = || act(world, locals, world.program().op(op), cx);
         let ret = catch_unwind(AssertUnwindSafe(act)).unwrap_or(Ret::Panicked);
         self.world.returned(op, ret);
         ret

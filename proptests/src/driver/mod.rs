@@ -30,4 +30,5 @@ mod world;
 
 pub use lane::Lane;
 pub use record::Logged;
-pub use world::{Observed, World};
+#[allow(unused_imports, reason = "a checker interleaves by itself")]
+pub use world::{Observed, Pause, World};

@@ -28,7 +28,11 @@ pub struct World {
     slots: [Mutex<Option<Held>>; MAX_SLOTS],
     record: Record,
     wakes: Wakes,
+    pause: OnceLock<Pause>,
 }
+
+/// Done after each operation, so that others may come in between.
+pub type Pause = Box<dyn Fn() + Send + Sync>;
 
 /// All about one fiber.
 #[derive(Default)]
@@ -113,9 +117,16 @@ impl World {
             slots: Default::default(),
             record: Record::default(),
             wakes: Wakes::new(),
+            pause: OnceLock::new(),
         });
         Self::begin(&mut world, program);
         world
+    }
+
+    /// From now on there are pauses. Once.
+    #[allow(dead_code, reason = "a checker interleaves by itself")]
+    pub fn pause_with(&self, pause: Pause) {
+        assert!(self.pause.set(pause).is_ok(), "once");
     }
 
     /// Another program, in the place of one that was [`cleared`](Self::clear).
@@ -288,14 +299,18 @@ impl World {
         Ret::Unit
     }
 
-    /// A poll or a drop of a top fiber is over: its join handle may learn something.
-    fn ended(&self, fiber: FiberId, outcome: Option<Outcome>) {
-        let Some(handle) = self.place(fiber).top_handle.get() else { return };
+    /// A poll or a drop of a top fiber is over: it lies in its place again, and in the same step its join handle may learn
+    /// something.
+    fn ended(&self, fiber: FiberId, outcome: Option<Outcome>, wrapped: Option<Pin<Box<Fiber>>>) {
         let place = self.place(fiber);
-        let done = handle.scope.is_finished();
         let joiner = {
             let _turn = place.turn.take();
             let mut fate = place.fate.lock();
+            if wrapped.is_some() {
+                place.top.lock().fiber = wrapped;
+            }
+            let Some(handle) = place.top_handle.get() else { return };
+            let done = handle.scope.is_finished();
             // A destructor that panics does not change what became of the body.
             let outcome = match outcome {
                 Some(Outcome::Panicked) if done && place.returned.load(Ordering::Relaxed) => Some(Outcome::Value),
@@ -376,6 +391,9 @@ impl World {
 
     pub(super) fn returned(&self, op: OpId, ret: Ret) {
         self.record.returned(op, ret);
+        if let Some(pause) = self.pause.get() {
+            pause();
+        }
     }
 }
 
@@ -395,11 +413,7 @@ impl Drop for Polling<'_> {
             let polls = place.polls_at_end.load(Ordering::Relaxed);
             place.polls_at_end.store(2.min(polls + 1), Ordering::Relaxed);
         }
-        {
-            let _turn = place.turn.take();
-            place.top.lock().fiber = self.wrapped.take();
-        }
-        self.world.ended(self.fiber, self.outcome);
+        self.world.ended(self.fiber, self.outcome, self.wrapped.take());
         if self.outcome.is_some() && !self.runs {
             self.world.tell_runner(self.fiber);
         }
@@ -414,7 +428,7 @@ struct Ended<'a> {
 
 impl Drop for Ended<'_> {
     fn drop(&mut self) {
-        self.world.ended(self.fiber, self.outcome);
+        self.world.ended(self.fiber, self.outcome, None);
         self.world.tell_runner(self.fiber);
     }
 }

@@ -81,7 +81,7 @@ pub(super) fn differences(world: &World, state: &State, lane: LaneId, trace: &Tr
 }
 
 /// What is still there at the end, when everything has been dropped.
-pub(super) fn leaks(world: &std::sync::Arc<World>) -> Vec<Difference> {
+pub fn leaks(world: &std::sync::Arc<World>) -> Vec<Difference> {
     let mut found = Vec::new();
     let mut expect = |good: bool, what: String| {
         if !good {

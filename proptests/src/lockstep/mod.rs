@@ -15,6 +15,7 @@ use shieldable_model::{Choices, Coverage, LaneId, MAX_LANES, Model, OpId, Progra
 use crate::driver::{Lane, World};
 use crate::quiet;
 
+pub use compare::{Difference, leaks};
 pub use failure::Failure;
 use replay::Schedule;
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A row of the table of departures in SPEC.md, section 6; the last two are not in it.
+/// A row of the table of departures in SPEC.md, section 6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Departure {
     ScopeExitThenReturnKeepsTheValue,

@@ -1,107 +1,108 @@
 //! Programs on real tokio runtimes, with real races, judged by the spec.
 //!
-//! Each task of a program is spawned and polled with tokio's own wakers; the threads outside are tokio tasks that
-//! cancel, notify and ask. Each lane writes down what it saw, and the judge looks for an order of steps in which the
-//! spec does the same. Nothing sleeps; the programs are such that every task ends (`programs.rs`). A run that does not
-//! is a lost wake-up.
+//! Each lane of a program is spawned: those that run a task poll it with tokio's own context, the others poll, cancel,
+//! abort, drop, notify and ask. Each writes down what it saw, and the judge looks for an order of steps in which the spec
+//! does the same. Nothing sleeps, and nothing ends by the clock: a run is over when all workers are parked (`stage.rs`).
+//! Tasks that are asleep then must be asleep in the spec, too, or a wake-up is lost.
+//!
+//! The driver is that of lockstep, and so is the language: all of it, polls with other wakers included. At the default size
+//! or more, every observable clause and everything in `EVENTS` must occur on each runtime. On a current thread the same
+//! happens in every run; on two workers the rarest occurs about sixty times.
 
-mod interpreter;
-mod jostle;
-mod programs;
-mod record;
+mod flavours;
+mod stage;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::mpsc::channel;
-use std::time::Duration;
 
-use proptest::test_runner::Config;
-use shieldable_model::{Coverage, History, Outcome, Program, Ret, Seen, allows};
-use tokio::runtime::{Builder, Runtime};
+use shieldable_model::{Clause, Coverage, History, Program, Seen, allows};
 
-use interpreter::Run;
-use jostle::Jostle;
+use shieldable_proptests::scale::{DEFAULT_CASES, cases, scaled, seed};
 
-/// Nothing is timed by it: a run that takes so long hangs.
-const HANGS: Duration = Duration::from_secs(60);
+use flavours::{EVENTS, FLAVOURS};
+use stage::{Run, Stage};
 
-fn current_thread() -> Runtime {
-    Builder::new_current_thread().build().unwrap()
-}
+/// So many histories of each flavour, by default.
+const HISTORIES: u64 = 5120;
 
-fn two_workers() -> Runtime {
-    Builder::new_multi_thread().worker_threads(2).build().unwrap()
-}
-
-fn run_once(runtime: Runtime, program: Arc<Program>, jostle: Option<Jostle>) -> (Runtime, History) {
-    let (done, result) = channel();
-    let thread = std::thread::spawn({
-        let program = program.clone();
-        move || {
-            let history = runtime.block_on(Run::of(program, jostle));
-            let _ = done.send(history);
-            runtime
-        }
-    });
-    let Ok(history) = result.recv_timeout(HANGS) else { panic!("a wake-up is lost:\n{program}") };
-    (thread.join().unwrap(), history)
-}
-
-#[derive(Default)]
-struct Witnesses {
-    runs: usize,
-    /// Something else happened during an operation.
+/// What the histories of a runtime show.
+struct Seeing {
+    histories: usize,
+    /// Something of another lane was seen during an operation.
     overlapping: usize,
-    outcomes: BTreeMap<Ret, usize>,
-    coverage: Coverage,
+    asleep: usize,
+    clauses: Vec<usize>,
+    events: Vec<usize>,
 }
 
-impl Witnesses {
-    fn see(&mut self, history: &History, coverage: Coverage) {
-        self.runs += 1;
-        self.coverage.merge(coverage);
-        let mut calls = history.events.windows(2);
-        self.overlapping += usize::from(calls.any(|pair| {
-            let [first, second] = pair else { return false };
-            matches!(first.seen, Seen::Call(_)) && first.lane != second.lane
-        }));
-        for event in &history.events {
-            if let Seen::Return(_, ret) = event.seen {
-                *self.outcomes.entry(ret).or_default() += 1;
+impl Seeing {
+    fn new() -> Self {
+        let (clauses, events) = (vec![0; Clause::ALL.len()], vec![0; EVENTS.len()]);
+        Self { histories: 0, overlapping: 0, asleep: 0, clauses, events }
+    }
+
+    fn see(&mut self, program: &Program, run: &Run, coverage: Coverage) {
+        self.histories += 1;
+        self.overlapping += usize::from(overlaps(&run.history));
+        self.asleep += usize::from(run.history.stuck);
+        coverage.iter().for_each(|clause| self.clauses[clause as usize] += 1);
+        for (count, (_, happened)) in self.events.iter_mut().zip(EVENTS) {
+            *count += usize::from(happened(program, run));
+        }
+    }
+
+    /// All that should be seen and in how many histories it was, the rarest first.
+    fn counts(&self) -> Vec<(usize, &'static str)> {
+        let clauses = Clause::ALL.iter().filter(|clause| clause.is_observable());
+        let clauses = clauses.map(|clause| (self.clauses[*clause as usize], clause.id()));
+        let events = self.events.iter().zip(EVENTS).map(|(count, (name, _))| (*count, *name));
+        let mut counts: Vec<_> = clauses.chain(events).collect();
+        counts.sort_unstable();
+        counts
+    }
+}
+
+fn overlaps(history: &History) -> bool {
+    history.events.windows(2).any(|pair| {
+        let [first, second] = pair else { return false };
+        matches!(first.seen, Seen::Call(_)) && first.lane != second.lane
+    })
+}
+
+/// Runs programs of each flavour, each so many times.
+fn judged(stage: &Stage, runs: u64) -> Seeing {
+    let programs = scaled(HISTORIES).div_ceil(runs);
+    let mut seeing = Seeing::new();
+    for (name, source) in FLAVOURS {
+        let mut clauses = Coverage::default();
+        for (number, program) in (0..).zip(source.programs(programs)) {
+            let program = Arc::new(program);
+            for run in 0..runs {
+                let run = stage.run(&program, seed() ^ (run << 32 | number));
+                let coverage = allows(&program, &run.history).unwrap_or_else(|mismatch| panic!("{mismatch}"));
+                clauses.merge(coverage);
+                seeing.see(&program, &run, coverage);
             }
         }
+        println!("{:>9} histories, {} clauses: {name}", programs * runs, clauses.iter().count());
     }
-}
-
-fn judged(mut runtime: Runtime, runs: u32, jostle: bool) -> Witnesses {
-    let mut seen = Witnesses::default();
-    for seed in 0..u64::from(Config::default().cases) {
-        let program = Arc::new(programs::program(seed));
-        for run in 0..runs {
-            let jostle = jostle.then(|| Jostle::new(run << 8 | seed as u32));
-            let history;
-            (runtime, history) = run_once(runtime, program.clone(), jostle);
-            let coverage = allows(&program, &history).unwrap_or_else(|mismatch| panic!("{mismatch}"));
-            seen.see(&history, coverage);
-        }
+    let Seeing { histories, overlapping, asleep, .. } = seeing;
+    println!("{histories:>9} histories in all, of which {overlapping} overlap, {asleep} end with somebody asleep, and");
+    let counts = seeing.counts();
+    for (count, what) in &counts {
+        println!("{count:>9} {what}");
     }
-    println!("{} runs, {} overlapping, {:?}", seen.runs, seen.overlapping, seen.outcomes);
-    println!("clauses: {}", seen.coverage);
-    for outcome in
-        [Ret::Pending, Ret::Ready(Outcome::Value), Ret::Ready(Outcome::Cancelled), Ret::Flag(true), Ret::Flag(false)]
-    {
-        assert!(seen.outcomes.contains_key(&outcome), "{outcome} never occurred");
-    }
-    seen
+    let never: Vec<_> = counts.iter().filter(|(count, _)| *count == 0).map(|(_, what)| *what).collect();
+    assert!(never.is_empty() || cases() < DEFAULT_CASES, "never seen: {never:?}");
+    seeing
 }
 
 #[test]
 fn tasks_on_a_current_thread_runtime_do_what_the_spec_allows() {
-    judged(current_thread(), 1, false);
+    judged(&Stage::current_thread(), 1);
 }
 
 #[test]
 fn tasks_on_two_workers_do_what_the_spec_allows() {
-    let seen = judged(two_workers(), 6, true);
-    assert!(seen.overlapping > seen.runs / 10, "hardly anything ran at the same time");
+    let seen = judged(&Stage::two_workers(), 5);
+    assert!(seen.overlapping > seen.histories / 10, "hardly anything ran at the same time");
 }
