@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hooks::Hooks;
-use shieldable::{CancelScope, Lock, RLock, ShieldableTask, Waiter, is_shielded, shield_scope};
+use shieldable::{CancelScope, Lock, RLock, ShieldableTask, Waiter, is_shielded, shield_scope, timeout_with};
 use support::{Driven, OnDrop, Slot, panic_text};
 
 /// LCK-5: on the way to its guard a granted lock is nobody's but the acquisition's.
@@ -145,4 +145,83 @@ async fn a_timeout_of_zero_polls_its_body_once_on_a_clock_that_runs() {
     }
     let now = tokio::time::Instant::now();
     assert!(shieldable::time::timeout_at(now, tokio::task::yield_now()).await.is_err());
+}
+
+/// DLV-10: the request that the poll would have delivered is not left to nobody.
+#[test]
+fn a_request_that_a_panicking_former_waker_keeps_from_delivery_wakes_the_task() {
+    let guard = Slot::new();
+    let mut polls = 0;
+    let task = ShieldableTask::new(poll_fn({
+        let guard = guard.clone();
+        move |_| {
+            polls += 1;
+            match polls {
+                1 => guard.put(shield_scope()),
+                // In its own poll: that wakes nobody.
+                3 => drop(guard.take()),
+                _ => {}
+            }
+            Poll::<()>::Pending
+        }
+    }));
+    let handle = task.handle();
+    let mut task = Box::pin(task);
+    assert!(Hooks::new().poll(task.as_mut()).is_pending());
+    handle.cancel();
+    let former = Hooks::new();
+    assert!(former.poll(task.as_mut()).is_pending());
+    former.on_drop(|| panic!("in drop"));
+    let new = Hooks::new();
+    // A second panic goes nowhere.
+    new.on_wake(|| panic!("in wake"));
+    assert_eq!(panic_text(|| _ = new.poll(task.as_mut())), "in drop");
+    assert_eq!(new.wakes(), 1);
+    assert!(matches!(new.poll(task.as_mut()), Poll::Ready(Err(_))));
+}
+
+/// DLV-10, TMO-4: the same for the request of a deadline.
+#[test]
+fn a_deadline_whose_timer_panics_when_it_is_dropped_wakes_the_task() {
+    let mut ready = false;
+    let panics = OnDrop(|| panic!("in the timer"));
+    let timer = poll_fn(move |_| {
+        let _part_of_it = &panics;
+        if std::mem::replace(&mut ready, true) { Poll::Ready(()) } else { Poll::Pending }
+    });
+    let mut timeout = Box::pin(timeout_with(timer, pending::<()>()));
+    let hooks = Hooks::new();
+    assert!(hooks.poll(timeout.as_mut()).is_pending());
+    assert_eq!(panic_text(|| _ = hooks.poll(timeout.as_mut())), "in the timer");
+    assert_eq!(hooks.wakes(), 1);
+}
+
+/// NST-5: the wake of the task that it was suspended in before panics at the start of a poll in another.
+#[test]
+fn a_scope_whose_poll_unwinds_out_of_the_wake_of_its_former_surroundings_still_shields() {
+    let mut inner = Some(Box::pin(CancelScope::new(async {
+        let _shield = shield_scope();
+        pending::<()>().await;
+    })));
+    let place = Slot::new();
+    let former = ShieldableTask::new(poll_fn({
+        let place = place.clone();
+        move |_| {
+            let mut scope = inner.take().expect("polled once");
+            assert!(Hooks::new().poll(scope.as_mut()).is_pending());
+            place.put(scope);
+            Poll::<()>::Pending
+        }
+    }));
+    let mut former = Box::pin(former);
+    let waker = Hooks::new();
+    assert!(waker.poll(former.as_mut()).is_pending());
+    waker.on_wake(|| panic!("in wake"));
+
+    let mut task = Driven::new(ShieldableTask::new(async move {
+        let mut scope = place.take();
+        assert_eq!(panic_text(|| _ = Hooks::new().poll(scope.as_mut())), "in wake");
+        is_shielded()
+    }));
+    assert_eq!(task.finishes(), Ok(true));
 }

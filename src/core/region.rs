@@ -17,6 +17,7 @@ use std::task::{Context, Poll};
 use pin_project_lite::pin_project;
 
 use super::frame;
+use super::panic::FirstPanic;
 use super::scope::Scope;
 use super::sync::Arc;
 use crate::Cancelled;
@@ -63,7 +64,9 @@ impl<F: Future> Region<F> {
         let scope = &*this.scope;
         let Some(body) = this.body.as_mut().as_pin_mut() else { polled_after_its_end() };
         // Not without a body: after the end it belongs to the guards that are left (invariant 3 of `scope.rs`).
+        let panicked = SuspendOnUnwind(scope);
         drop(scope.take_outer());
+        mem::forget(panicked);
         let Some(look) = scope.look() else { polled_after_its_end() };
         if look.has_request() && scope.shields.open_now() == 0 && scope.try_end_for_request(look) {
             drop_body(this.body, scope);
@@ -82,7 +85,7 @@ impl<F: Future> Region<F> {
             return Poll::Ready(Ok(value));
         }
 
-        let panicked = HoldOnUnwind(scope);
+        let panicked = SuspendOnUnwind(scope);
         suspended(cx, scope);
         let look = scope.register(cx.waker());
         mem::forget(panicked);
@@ -105,13 +108,19 @@ fn polled_after_its_end() -> ! {
     panic!("shieldable: a task or scope was polled after it had returned or panicked");
 }
 
-/// The timer and the wakers are user code, and may panic. The scope is then suspended all the same.
-struct HoldOnUnwind<'a>(&'a Scope);
+/// The timer and the wakers are user code, and may panic. The scope is then suspended all the same: it shields the scope
+/// around it, or is woken for a request that this poll would have delivered.
+struct SuspendOnUnwind<'a>(&'a Scope);
 
-impl Drop for HoldOnUnwind<'_> {
+impl Drop for SuspendOnUnwind<'_> {
     fn drop(&mut self) {
         if self.0.shields.open_now() > 0 {
             self.0.hold_outer();
+        } else if self.0.has_pending_request() {
+            // A second panic goes nowhere.
+            let mut second = FirstPanic::default();
+            second.catch(|| self.0.wake());
+            mem::forget(second);
         }
     }
 }
