@@ -3,7 +3,11 @@
 //!     cargo test --features loom --test loom                        all models
 //!     cargo test --features loom --test loom -- guard               those with "guard" in their name
 //!     cargo test --features loom --test loom -- --model NAME        one, in this process, with all that it prints
+//!     cargo test --features loom --test loom -- --program TEXT      one program of the spec's language
 //!     cargo test --features loom --test loom -- --write-table       all, and the table in docs/models.md anew
+//!
+//! `SHIELDABLE_DEEP=1` takes every program through all its interleavings, and adds those of four operations over the whole
+//! alphabet; `SHIELDABLE_DEEP=3/500` does so for the fourth of each 500 programs.
 //!
 //! What a model does and which outcomes it must have seen stands in `models/`, one file per subject. Models of two
 //! threads run in all interleavings; those of three up to the number of preemptions stated at them.
@@ -33,6 +37,8 @@ mod locks;
 mod lost;
 #[path = "models/nested.rs"]
 mod nested;
+#[path = "models/planted.rs"]
+mod planted;
 #[path = "models/programs.rs"]
 mod programs;
 #[path = "models/reentrant.rs"]
@@ -47,6 +53,8 @@ mod subject_sync;
 mod timeline;
 #[path = "models/waiter.rs"]
 mod waiter;
+#[path = "models/whole.rs"]
+mod whole;
 
 mod subject {
     pub use shieldable::loom::*;
@@ -63,10 +71,14 @@ fn main() -> std::process::ExitCode {
         waiter::MODELS,
         lost::MODELS,
         enumerated::MODELS,
+        whole::MODELS,
     ]
     .concat();
+    let models = if harness::is_deep() { [&models, whole::DEEP].concat() } else { models };
     let consumer = libtest_mimic::Trial::test("a_crate_that_uses_this_one_checks_its_own_code", consumer);
-    harness::main("loom", &models, vec![consumer])
+    let mut others = planted::trials();
+    others.push(consumer);
+    harness::main("loom", &models, planted::MODELS, others)
 }
 
 /// Its models, run as its author would.

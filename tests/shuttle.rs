@@ -4,6 +4,7 @@
 //!     cargo test --features shuttle --test shuttle -- --model NAME                  one, in this process
 //!     cargo test --features shuttle --test shuttle -- --replay NAME SCHEDULE        what a failure printed, once more
 //!     cargo test --features shuttle --test shuttle -- --replay NAME#7 SCHEDULE      the same for program 7 of a model
+//!     cargo test --features shuttle --test shuttle -- --program TEXT                one program of the spec's language
 //!     cargo test --features shuttle --test shuttle -- --write-table                 all, and the table in docs/models.md anew
 
 #[path = "models/checker_shuttle.rs"]
@@ -33,6 +34,8 @@ mod locks;
 mod lost;
 #[path = "models/nested.rs"]
 mod nested;
+#[path = "models/planted.rs"]
+mod planted;
 #[path = "models/programs.rs"]
 mod programs;
 #[path = "models/reentrant.rs"]
@@ -47,6 +50,9 @@ mod subject_sync;
 mod timeline;
 #[path = "models/waiter.rs"]
 mod waiter;
+#[path = "models/whole.rs"]
+#[allow(dead_code, reason = "loom runs more of it")]
+mod whole;
 
 mod subject {
     pub use shieldable::shuttle::*;
@@ -63,8 +69,9 @@ fn main() -> std::process::ExitCode {
         waiter::MODELS,
         lost::MODELS,
         enumerated::MODELS,
+        &whole::MODELS[..1],
         generated::MODELS,
     ]
     .concat();
-    harness::main("shuttle", &models, Vec::new())
+    harness::main("shuttle", &models, planted::MODELS, planted::trials())
 }

@@ -20,6 +20,7 @@ mod generate;
 mod grammar;
 mod hash;
 mod history;
+mod implied;
 mod judge;
 mod machine;
 mod model;
@@ -46,7 +47,7 @@ pub mod spec;
 
 pub use builder::{Begin, Builder, Invalid};
 pub use clause::{Clause, Kind as ClauseKind};
-pub use enumerate::enumerate;
+pub use enumerate::{enumerate, enumerate_if};
 pub use fault::Fault;
 pub use generate::{Bytes, Choices, Seed};
 pub use grammar::{Alphabet, Grammar, Shape, Style};

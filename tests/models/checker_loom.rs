@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ::loom::thread::{JoinHandle, Thread};
 
-use shieldable_model::Order;
+use shieldable_model::{Make, Op, OpId, Order, Program};
 
 use crate::harness::Explored;
 use crate::timeline;
@@ -116,6 +116,23 @@ pub fn spawn_lane<R: Send + 'static>(body: impl FnOnce() -> R + Send + 'static) 
 /// In words.
 const STACK: usize = 8 * 1024;
 
+/// Whether loom follows the program. All threads of a model are one thread of the machine, which unwinds or does not: a panic
+/// of one poisons the mutexes that others hold, and loom has no way past that. The crate's own mutexes are those of queues.
+pub fn follows(program: &Program) -> bool {
+    let ops = || (0..program.len() as u8).map(OpId);
+    let panics = |op: &OpId| program.op(*op) == Op::Panic;
+    ops().filter(panics).all(|panic| {
+        !ops().any(|op| {
+            let queues = match program.op(op) {
+                Op::Await(make) | Op::Let(make) => matches!(make, Make::Lock(_) | Make::Wait(_)),
+                Op::TryLock(_) | Op::Notify(_) | Op::Take(_) | Op::DropSlot(_) => true,
+                _ => false,
+            };
+            queues && program.thread(op) != program.thread(panic)
+        })
+    })
+}
+
 /// A program that has more executions is explored in part, unless `SHIELDABLE_DEEP` is set.
 pub const MOST_OF_A_PROGRAM: usize = 500;
 
@@ -129,6 +146,10 @@ pub fn explore(bound: Option<usize>, run: impl Fn() + Send + Sync + 'static) -> 
 
 /// An execution has no name by which it could be run again; a model that fails is run again from its first.
 pub const REPLAYS: bool = false;
+
+pub fn schedule_in(_: &str) -> Option<&str> {
+    None
+}
 
 pub fn replay(_: &str, _: impl Fn() + Send + Sync + 'static) {
     eprintln!("loom has no schedule to replay; run the model again from its first execution, with `--model NAME`");

@@ -10,7 +10,7 @@ use ::shuttle::scheduler::{
 use ::shuttle::sync::Condvar;
 use ::shuttle::thread::JoinHandle;
 use ::shuttle::{Config, FailurePersistence, Runner};
-use shieldable_model::Order;
+use shieldable_model::{Order, Program};
 
 use crate::harness::Explored;
 use crate::timeline;
@@ -39,9 +39,9 @@ impl<R, F: FnOnce() -> R> OneThread<F> {
     }
 }
 
-/// A call begins, or a poll: others may go first.
+/// A call begins, or a poll: others may go first. Not a yield, after which chance would have to choose somebody else.
 pub fn call_begins() {
-    ::shuttle::thread::yield_now();
+    atomic::AtomicBool::new(false).load(Ordering::SeqCst);
 }
 
 /// Where the one thread that runs a task sleeps. Shuttle's `park` may wake for no reason, which makes some searches endless.
@@ -123,6 +123,11 @@ pub fn spawn_lane<R: Send + 'static>(body: impl FnOnce() -> R + Send + 'static) 
     ::shuttle::thread::spawn(body)
 }
 
+/// Shuttle follows every program.
+pub fn follows(_: &Program) -> bool {
+    true
+}
+
 /// A program that has more executions is explored in part, unless `SHIELDABLE_DEEP` is set.
 pub const MOST_OF_A_PROGRAM: usize = 200;
 
@@ -139,6 +144,11 @@ fn config() -> Config {
 
 /// A schedule that fails is printed, and runs again by `--replay`.
 pub const REPLAYS: bool = true;
+
+/// The schedule that shuttle has printed.
+pub fn schedule_in(output: &str) -> Option<&str> {
+    output.split_once("failing schedule:\n\"\n")?.1.lines().next()
+}
 
 pub fn replay(schedule: &str, run: impl Fn() + Send + Sync + 'static) {
     let again = move || {
@@ -173,7 +183,7 @@ pub fn explore_within(most: usize, run: impl Fn() + Send + Sync + Clone + 'stati
     if in_order < most as u64 {
         return Explored { executions: in_order, extent: "complete".to_owned() };
     }
-    let by_chance = most / 10;
+    let by_chance = most / 5;
     let random = RandomScheduler::new_from_seed(SEED, by_chance);
     let random = run_with(UncontrolledNondeterminismCheckScheduler::new(random), run.clone());
     let pct = run_with(PctScheduler::new_from_seed(SEED, 3, by_chance), run);

@@ -30,16 +30,14 @@ fn requests_and_shields() -> Vec<Program> {
 }
 
 fn a_guard_given_away() -> Vec<Program> {
-    // No `take s0` inside: the driver's `drop s0` takes and drops in two steps, the spec's in one.
-    let body = ["suspend", "yield", "exit", "enter"];
+    let body = ["suspend", "yield", "exit", "enter", "take s0"];
     let outside = ["drop s0", "cancel t0", "take s0", "uncancel t0"];
     all("task t0 { enter put s0 <b> <b> } thread { run t0 } thread { <o> <o> }", &body, &outside)
 }
 
 fn a_scope_in_a_task() -> Vec<Program> {
     let body = ["suspend", "yield", "enter", "cancel t0"];
-    // No `uncancel t0`: that it finds the task at its end does not order what is then asked of the scope inside.
-    let outside = ["cancel t0", "cancel c0", "is_finished t0"];
+    let outside = ["cancel t0", "cancel c0", "is_finished t0", "uncancel t0"];
     let mut programs = all("task t0 { scope c0 { <b> <b> } } thread { run t0 } thread { <o> <o> }", &body, &outside);
     let outside = ["drop s0", "cancel t0", "cancel c0"];
     let skeleton = "task t0 { scope c0 { enter put s0 <b> } } thread { run t0 } thread { <o> <o> }";

@@ -6,56 +6,98 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
-use shieldable_model::{Coverage, History, Judge, LaneId, Op, Order, Program, Ret};
+use shieldable_model::{Coverage, Fault, FiberId, History, Judge, LaneId, Make, Op, OpId, Order, Program, Ret};
 
 use crate::checker;
 use crate::crowd::Crowd;
 use crate::driver::{Lane, World};
-use crate::harness::Explored;
+use crate::harness::{Explored, Programs};
 use crate::timeline;
 
-/// Runs and judges all of them; none if the spec does not allow something that was seen.
-pub fn explore_all(programs: Vec<Program>) -> Option<Explored> {
+/// Of so many programs that fail, one history each is printed.
+const MOST_TOLD: usize = 20;
+
+/// How far to go, by `SHIELDABLE_DEEP`.
+struct Depth {
+    /// That program, and every so manieth after it.
+    first: usize,
+    every: usize,
+    /// What has more executions is explored in part.
+    most: usize,
+}
+
+impl Depth {
+    /// Not set: all programs, each within bounds. `1`: all programs, in all interleavings. `3/64`: of these, the fourth and
+    /// every 64th after it.
+    fn set() -> Self {
+        let Ok(part) = std::env::var("SHIELDABLE_DEEP") else {
+            return Self { first: 0, every: 1, most: checker::MOST_OF_A_PROGRAM };
+        };
+        let number = |text: &str| text.parse().expect("SHIELDABLE_DEEP is 1, or a part such as 3/64");
+        let (first, every) = part.split_once('/').map_or((0, 1), |(first, every)| (number(first), number(every)));
+        Self { first, every, most: usize::MAX }
+    }
+}
+
+/// Runs and judges them; none if the spec does not allow something that was seen.
+pub fn explore_all(programs: Vec<Program>, of: Programs) -> Option<Explored> {
     timeline::lanes_catch();
-    let mut executions = 0;
+    let depth = Depth::set();
+    let (mut executions, mut ran, mut failed, mut histories) = (0, 0, 0, 0);
     let mut coverage = Coverage::default();
-    let mut histories = 0;
     let mut extents = BTreeMap::<String, usize>::new();
-    let count = programs.len();
-    let most = if std::env::var_os("SHIELDABLE_DEEP").is_some() { usize::MAX } else { checker::MOST_OF_A_PROGRAM };
-    for (index, program) in programs.into_iter().enumerate() {
+    let all = programs.len();
+    for (index, program) in programs.into_iter().enumerate().skip(depth.first).step_by(depth.every) {
+        ran += 1;
+        if !checker::follows(&program) {
+            *extents.entry("beyond it".to_owned()).or_default() += 1;
+            continue;
+        }
         let program = Arc::new(program);
         let seen = Seen::default();
-        let explored = checker::explore_within(most, run(index, &program, &seen));
+        let explored = checker::explore_within(depth.most, run(index, &program, of.fault, &seen));
         executions += explored.executions;
         *extents.entry(explored.extent).or_default() += 1;
         let seen = seen.lock().unwrap();
         histories += seen.len();
-        let mut judge = Judge::new(&program, checker::ORDER);
+        let mut judge = Judge::broken(&program, checker::ORDER, of.fault);
         for (history, times) in seen.iter() {
             match judge.allows(history) {
                 Ok(clauses) => coverage.merge(clauses),
                 Err(mismatch) => {
-                    println!("program {index}, seen {times} times: {mismatch}");
-                    return None;
+                    failed += 1;
+                    if failed <= MOST_TOLD {
+                        println!("program {index}, seen {times} times: {mismatch}");
+                    }
+                    break;
                 }
             }
         }
     }
+    if failed > 0 {
+        println!("the spec does not allow what {failed} of {ran} programs did");
+        return None;
+    }
     println!("    {histories} different histories; clauses: {coverage}");
+    let count = if ran == all { all.to_string() } else { format!("{ran} of {all}") };
     let extents: Vec<_> = extents.iter().map(|(extent, programs)| format!("{programs} {extent}")).collect();
     Some(Explored { executions, extent: format!("{count} programs: {}", extents.join(", ")) })
 }
 
 /// Runs one program once more as it was scheduled then.
-pub fn replay(programs: Vec<Program>, index: usize, schedule: &str) {
+pub fn replay(of: Programs, index: usize, schedule: &str) {
     timeline::lanes_catch();
-    let program = Arc::new(programs.into_iter().nth(index).expect("a program of this number"));
-    checker::replay(schedule, run(index, &program, &Seen::default()));
+    let program = Arc::new((of.all)().into_iter().nth(index).expect("a program of this number"));
+    checker::replay(schedule, run(index, &program, of.fault, &Seen::default()));
 }
 
 /// One execution after the other. Where the checker can replay one that fails, each is judged at once, so that it fails.
-fn run(index: usize, program: &Arc<Program>, seen: &Seen) -> impl Fn() + Send + Sync + Clone + use<> {
+fn run(
+    index: usize,
+    program: &Arc<Program>,
+    fault: Option<Fault>,
+    seen: &Seen,
+) -> impl Fn() + Send + Sync + Clone + use<> {
     let (program, seen) = (program.clone(), seen.clone());
     move || {
         let history = checker::on_a_large_stack({
@@ -66,7 +108,7 @@ fn run(index: usize, program: &Arc<Program>, seen: &Seen) -> impl Fn() + Send + 
         let times = seen.entry(history.clone()).or_default();
         *times += 1;
         if checker::REPLAYS && *times == 1 {
-            if let Err(mismatch) = Judge::new(&program, checker::ORDER).allows(&history) {
+            if let Err(mismatch) = Judge::broken(&program, checker::ORDER, fault).allows(&history) {
                 panic!("program {index}: {mismatch}");
             }
         }
@@ -82,6 +124,9 @@ fn execute(program: Arc<Program>) -> History {
     let crowd = Crowd::new(program.lanes().len());
     for fiber in program.fibers().filter(|fiber| !program.fiber(*fiber).inline) {
         world.signal(fiber, 0).arm(&crowd);
+        if is_shared(&program, fiber) {
+            world.turn(fiber).arm();
+        }
     }
     let others: Vec<_> = program
         .lanes()
@@ -103,6 +148,17 @@ fn execute(program: Arc<Program>) -> History {
         history.events.sort_by_key(|event| event.lane);
     }
     history
+}
+
+/// Whether more than one lane or body polls, drops or joins the fiber.
+fn is_shared(program: &Program, fiber: FiberId) -> bool {
+    let mut owners = (0..program.len() as u8).map(OpId).filter(|op| match program.op(*op) {
+        Op::Run(it, _) | Op::Poll(it, _) | Op::Drop(it) => it == fiber,
+        Op::Await(Make::Join(it)) | Op::Let(Make::Join(it)) => it == fiber,
+        _ => false,
+    });
+    let first = owners.next().map(|op| program.owner(op));
+    owners.any(|op| Some(program.owner(op)) != first)
 }
 
 /// All operations of a lane, and whether it waits in vain for the rest. What it then holds is dropped when all is over.

@@ -41,7 +41,6 @@ impl<T> Bookkeeping<T> {
 pub(crate) struct Turn(OnceLock<checker::Mutex<()>>);
 
 impl Turn {
-    #[allow(dead_code, reason = "the programs that are run now have one lane for each fiber")]
     /// For a fiber that several lanes are after; before there are other lanes.
     pub(crate) fn arm(&self) {
         self.0.get_or_init(checker::Mutex::default);
