@@ -29,8 +29,9 @@
 //!    there is none to take, the scope has been woken since its last registration, or has had none: its next registration
 //!    is a read-modify-write after this one, and the poll looks at requests and shields after that (DLV-10).
 //! 6. Taking a waker out is a compare-exchange from a word that was loaded before the copy, with the registrations in it: it
-//!    fails for whoever copied another (invariant 2 of `waker.rs`). They are counted modulo 2^36; for a copier to be
-//!    deceived as many, each with a wake and a poll before it, must fit exactly between its two accesses.
+//!    fails for whoever copied another (invariant 2 of `waker.rs`). They are counted modulo 2^36: to be deceived,
+//!    a copier must stand still between its two accesses for exactly as many, each of which is a poll of this scope, with the
+//!    same requests before and after. At 30 ns for such a poll that is half an hour.
 //! 7. A scope that is done keeps no waker (HDL-11), and nobody sets `WAKER` again: the place needs no destructor.
 //!
 //! Invariant 5 and std's contract (a wake, coalesced or not, happens before the start of a later poll) are all that the poll
@@ -166,7 +167,7 @@ impl Scope {
         loop {
             let Some(next) = change(word) else { return Err(word) };
             let copied = (word & WAKER != 0).then(|| self.waker.copy());
-            // ORDERING: release, pairs with the acquire of `end_for_request` (what was done before `cancel` is visible to
+            // ORDERING: release, pairs with the acquire of `try_end_for_request` (what was done before `cancel` is visible to
             // the destructors that it causes) and of `replace` (who registers next sees the shield closed). Acquire on
             // failure, as above.
             match self.word.compare_exchange_weak(word, next & !WAKER, Ordering::Release, Ordering::Acquire) {
@@ -275,8 +276,8 @@ impl Scope {
     /// Makes `waker` the one to wake, if it is not that already. How the scope is after that.
     #[inline]
     pub(super) fn register(&self, waker: &Waker) -> Look {
-        // ORDERING: relaxed. Clear here means that this side has set it never, or has been woken: by whoever cleared it,
-        // or by `replace` itself. Set here although somebody has cleared it: he is about to wake.
+        // ORDERING: relaxed. Clear here means that this side has registered none, or that somebody has taken it to call it.
+        // Set here although somebody has taken it: he has yet to call it, and this scope is polled again.
         let word = self.word.load(Ordering::Relaxed);
         if word & WAKER != 0 && self.waker.holds(waker) { Look(word) } else { self.replace(word, waker.clone()) }
     }
