@@ -5,6 +5,7 @@
 //! from the other lanes, so it is done as soon as it is possible; only micro steps branch. Where time is no matter, a query
 //! may also be told what was true before (`past.rs`).
 
+use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::hash::{BuildHasher, BuildHasherDefault};
@@ -127,7 +128,7 @@ impl<'p> Judge<'p> {
             if consumed > furthest.consumed || furthest.next.is_none() {
                 furthest = Furthest { consumed, next: Some(node.next), allowed: BTreeSet::new() };
             }
-            for lane in self.model.program().lanes() {
+            for lane in self.likely_last(&lanes, &node) {
                 let index = lane.index();
                 if !self.may_move(&node, lane) {
                     continue;
@@ -163,6 +164,18 @@ impl<'p> Judge<'p> {
             }
         }
         Err(Box::new(self.mismatch(history, &lanes, furthest)))
+    }
+
+    /// The lanes, the one whose next event comes first at the end: the last that is pushed is tried first, and mostly
+    /// explains the history.
+    fn likely_last(&self, lanes: &[Vec<usize>], node: &Node) -> impl Iterator<Item = LaneId> + use<> {
+        let next = |lane: &LaneId| lanes[lane.index()].get(usize::from(node.next[lane.index()])).copied();
+        let mut order = [LaneId(0); MAX_LANES];
+        let count = lanes.len();
+        order.iter_mut().zip(self.model.program().lanes()).for_each(|(place, lane)| *place = lane);
+        // A lane without a further event goes on at any time.
+        order[..count].sort_by_key(|lane| Reverse(next(lane).unwrap_or(usize::MAX)));
+        order.into_iter().take(count)
     }
 
     /// A step of the lane, as far as nobody could notice more; up to a query, which may be told something else.
