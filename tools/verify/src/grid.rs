@@ -106,6 +106,15 @@ impl Grid {
         Some((column, self.cell(bug, column).1?))
     }
 
+    /// Whether each checker that could see the bug has been through all it has, on these sources.
+    pub fn is_settled(&self, bug: &Bug) -> bool {
+        self.matrix.columns.iter().all(|column| match self.cell(bug, column).0 {
+            Say::Blind => true,
+            Say::Survived | Say::Killed => !self.is_stale(bug, column),
+            Say::Unfinished | Say::Broken | Say::NotRun => false,
+        })
+    }
+
     /// The killer in words: checker, model or test, how, after how much.
     pub fn killed_by(&self, bug: &Bug) -> Option<String> {
         let (column, cell) = self.killer(bug)?;

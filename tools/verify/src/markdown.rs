@@ -55,7 +55,8 @@ fn page(grid: &Grid) -> String {
         "**x** noticed; **–** survived; **?** not noticed in the time of the cell; a dot: not run; blank: the checker \
          cannot see it, since it does not build that file, or has one thread where it takes two, or knows no memory \
          orderings. A cell in italics is of an earlier state of the sources or of the checker. *Noticed by* names \
-         the first systematic checker that did, or else the first of all.\n",
+         the first systematic checker that did, or else the first of all; *nobody yet*, where some checker has not run \
+         on it to the end.\n",
     );
     let mut classes: Vec<&str> = Vec::new();
     for bug in bugs.iter().filter(|bug| bug.equivalent.is_none()) {
@@ -122,7 +123,8 @@ fn table(text: &mut String, grid: &Grid, class: &str) {
             })
             .collect();
         let known = bug.known.as_ref().map(|known| format!(" ({known})")).unwrap_or_default();
-        let by = grid.killed_by(bug).unwrap_or_else(|| "**nobody**".to_owned());
+        let nobody = if grid.is_settled(bug) { "**nobody**" } else { "nobody yet" };
+        let by = grid.killed_by(bug).unwrap_or_else(|| nobody.to_owned());
         let _ = writeln!(text, "| `{}` | {}{known} | {} | {by} |", bug.id, bug.title, cells.join(" | "));
     }
 }
