@@ -128,7 +128,7 @@ impl<'p> Judge<'p> {
             if consumed > furthest.consumed || furthest.next.is_none() {
                 furthest = Furthest { consumed, next: Some(node.next), allowed: BTreeSet::new() };
             }
-            for lane in self.likely_last(&lanes, &node) {
+            for lane in Self::likely_last(&lanes, &node) {
                 let index = lane.index();
                 if !self.may_move(&node, lane) {
                     continue;
@@ -168,11 +168,10 @@ impl<'p> Judge<'p> {
 
     /// The lanes, the one whose next event comes first at the end: the last that is pushed is tried first, and mostly
     /// explains the history.
-    fn likely_last(&self, lanes: &[Vec<usize>], node: &Node) -> impl Iterator<Item = LaneId> + use<> {
+    fn likely_last(lanes: &[Vec<usize>], node: &Node) -> impl Iterator<Item = LaneId> + use<> {
         let next = |lane: &LaneId| lanes[lane.index()].get(usize::from(node.next[lane.index()])).copied();
-        let mut order = [LaneId(0); MAX_LANES];
+        let mut order: [LaneId; MAX_LANES] = std::array::from_fn(|index| LaneId(index as u8));
         let count = lanes.len();
-        order.iter_mut().zip(self.model.program().lanes()).for_each(|(place, lane)| *place = lane);
         // A lane without a further event goes on at any time.
         order[..count].sort_by_key(|lane| Reverse(next(lane).unwrap_or(usize::MAX)));
         order.into_iter().take(count)
