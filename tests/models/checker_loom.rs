@@ -11,6 +11,7 @@ use crate::harness::Explored;
 use crate::timeline;
 
 pub use ::loom::sync::{MutexGuard, atomic};
+pub use ::loom::thread::spawn as spawn_lane;
 pub use ::loom::thread_local;
 
 /// A thread of the model, with a column of its own in the timeline.
@@ -101,20 +102,6 @@ impl<T> Mutex<T> {
         self.0.lock().expect("nothing panics under it")
     }
 }
-
-/// Runs the body on a stack that is larger than loom's.
-pub fn on_a_large_stack<R: Send + 'static>(body: impl FnOnce() -> R + Send + 'static) -> R {
-    let thread = ::loom::thread::Builder::new().stack_size(STACK).spawn(body).expect("a thread of the model");
-    thread.join().expect("it does not panic")
-}
-
-/// As [`spawn`], for lanes of programs.
-pub fn spawn_lane<R: Send + 'static>(body: impl FnOnce() -> R + Send + 'static) -> JoinHandle<R> {
-    ::loom::thread::Builder::new().stack_size(STACK).spawn(body).expect("a thread of the model")
-}
-
-/// In words.
-const STACK: usize = 8 * 1024;
 
 /// Whether loom follows the program. All threads of a model are one thread of the machine, which unwinds or does not: a panic
 /// of one poisons the mutexes that others hold, and loom has no way past that. The crate's own mutexes are those of queues.

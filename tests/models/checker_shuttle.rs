@@ -16,6 +16,7 @@ use crate::harness::Explored;
 use crate::timeline;
 
 pub use ::shuttle::sync::{MutexGuard, atomic};
+pub use ::shuttle::thread::spawn as spawn_lane;
 pub use ::shuttle::thread_local;
 
 /// A thread of the model, with a column of its own in the timeline.
@@ -112,15 +113,6 @@ impl<T> Mutex<T> {
     pub fn lock(&self) -> MutexGuard<'_, T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// All stacks are large here.
-pub fn on_a_large_stack<R: Send + 'static>(body: impl FnOnce() -> R + Send + 'static) -> R {
-    body()
-}
-
-pub fn spawn_lane<R: Send + 'static>(body: impl FnOnce() -> R + Send + 'static) -> JoinHandle<R> {
-    ::shuttle::thread::spawn(body)
 }
 
 /// Shuttle follows every program.

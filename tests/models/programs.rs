@@ -100,10 +100,7 @@ fn run(
 ) -> impl Fn() + Send + Sync + Clone + use<> {
     let (program, seen) = (program.clone(), seen.clone());
     move || {
-        let history = checker::on_a_large_stack({
-            let program = program.clone();
-            move || execute(program)
-        });
+        let history = execute(program.clone());
         let mut seen = seen.lock().unwrap();
         let times = seen.entry(history.clone()).or_default();
         *times += 1;
