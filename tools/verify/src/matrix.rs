@@ -46,7 +46,58 @@ pub struct Plan {
 pub struct Matrix {
     pub bugs: Vec<Bug>,
     pub columns: Vec<Column>,
-    keys: Vec<(String, bool)>,
+    keys: Vec<Key>,
+}
+
+/// What the results of one checker are keyed by.
+struct Key {
+    code: String,
+    /// The whole checker.
+    checker: String,
+    /// What all of its tests use, if that is told apart.
+    shared: Option<String>,
+    /// The other files of it: their texts and fingerprints.
+    others: Vec<(String, String)>,
+    how: String,
+    is_there: bool,
+}
+
+impl Key {
+    fn new(source: &Source, code: &str, column: &Column) -> Result<Self> {
+        let mut how = format!("{:?} {:?} {:?}", column.build, column.arguments, column.environment);
+        if !column.build_environment.is_empty() {
+            how += &format!(" {:?}", column.build_environment);
+        }
+        let shared = source.matching(&column.shared);
+        let mut others = Vec::new();
+        if !shared.is_empty() {
+            for file in source.matching(&column.sources).iter().filter(|file| !shared.contains(file)) {
+                others.push((source.text(file)?, source.fingerprint_of(&[file])?));
+            }
+        }
+        Ok(Self {
+            code: code.to_owned(),
+            checker: source.fingerprint(&column.sources)?,
+            shared: (!shared.is_empty()).then(|| source.fingerprint_of(&shared)).transpose()?,
+            others,
+            how,
+            is_there: source.has(&column.needs),
+        })
+    }
+
+    /// The checker, or the part of it that noticed.
+    fn text(&self, noticed_by: Option<&str>) -> String {
+        let Self { code, checker, how, .. } = self;
+        if let (Some(test), Some(shared)) = (noticed_by, &self.shared) {
+            let name = test.rsplit("::").next().unwrap_or(test);
+            let holders = self.others.iter().filter(|(text, _)| text.contains(name));
+            let holders: Vec<_> = holders.map(|(_, fingerprint)| fingerprint.as_str()).collect();
+            if !holders.is_empty() {
+                return format!("{code} {shared} {} {how}", holders.join(" "));
+            }
+        }
+        format!("{code} {checker} {how}")
+    }
 }
 
 impl Matrix {
@@ -54,29 +105,20 @@ impl Matrix {
         let bugs = catalogue::read(&home().join("bugs"))?;
         let columns = columns::read(&home().join("columns.toml"))?;
         let code = source.fingerprint(&["src/".to_owned()])?;
-        let keys = columns
-            .iter()
-            .map(|column| {
-                let checker = source.fingerprint(&column.sources)?;
-                let mut how = format!("{:?} {:?} {:?}", column.build, column.arguments, column.environment);
-                if !column.build_environment.is_empty() {
-                    how += &format!(" {:?}", column.build_environment);
-                }
-                Ok((format!("{code} {checker} {how}"), source.has(&column.needs)))
-            })
-            .collect::<Result<_>>()?;
+        let keys = columns.iter().map(|column| Key::new(source, &code, column)).collect::<Result<_>>()?;
         Ok(Self { bugs, columns, keys })
     }
 
     /// Whether a checker is in the repository yet.
     pub fn is_there(&self, column: &str) -> bool {
-        self.columns.iter().position(|other| other.id == column).is_some_and(|number| self.keys[number].1)
+        self.columns.iter().position(|other| other.id == column).is_some_and(|number| self.keys[number].is_there)
     }
 
-    pub fn key(&self, bug: Option<&Bug>, column: &str) -> String {
+    /// For a kill, with what noticed.
+    pub fn key(&self, bug: Option<&Bug>, column: &str, noticed_by: Option<&str>) -> String {
         let number = self.columns.iter().position(|other| other.id == column).unwrap_or_default();
         let mut hash = Sha256::new();
-        hash.update(&self.keys[number].0);
+        hash.update(self.keys[number].text(noticed_by));
         for edit in bug.iter().flat_map(|bug| bug.edits()) {
             hash.update(format!("{:?}", (edit.file, edit.find, edit.replace)));
         }
@@ -86,7 +128,7 @@ impl Matrix {
     /// A cell that is about these sources, this checker and this bug.
     pub fn fresh<'a>(&self, results: &'a Results, bug: Option<&Bug>, column: &str) -> Option<&'a Cell> {
         let id = bug.map_or(NO_BUG, |bug| &bug.id);
-        results.cell(id, column).filter(|cell| cell.key == self.key(bug, column))
+        results.cell(id, column).filter(|cell| cell.key == self.key(bug, column, cell.noticed_by()))
     }
 }
 
@@ -297,7 +339,6 @@ impl State<'_> {
         let column = wanted.column;
         let id = bug.map_or(NO_BUG, |bug| &bug.id);
         self.bar.set_message(format!("{id} under {}", column.id));
-        let key = self.matrix.key(bug, &column.id);
         let budget = match (bug, self.plan.sample) {
             // Without a bug all of a checker runs, however long it takes.
             (None, _) => self.plan.budget * 40,
@@ -305,9 +346,10 @@ impl State<'_> {
             (_, Some(_)) => self.plan.budget * 4,
             (_, None) => self.plan.budget,
         };
-        let outcome = cell::run(column, place, bug, &key, budget, &wanted.hints)
+        let outcome = cell::run(column, place, bug, budget, &wanted.hints)
             .with_context(|| format!("{id} under {}", column.id))?;
-        let Some(cell) = outcome.cell else { return Ok(None) };
+        let Some(mut cell) = outcome.cell else { return Ok(None) };
+        cell.key = self.matrix.key(bug, &column.id, cell.noticed_by());
         self.bar.inc(1);
         let evidence = self.plan.work.join("evidence").join(format!("{id}.{}.txt", column.id));
         fs::create_dir_all(evidence.parent().expect("it is in a folder"))?;

@@ -41,6 +41,14 @@ pub struct Cell {
     pub date: String,
 }
 
+impl Cell {
+    /// The test or model that noticed the bug, without the name of its executable.
+    pub fn noticed_by(&self) -> Option<&str> {
+        let by = self.by.as_deref().filter(|_| self.verdict == Verdict::Killed)?;
+        Some(by.rsplit_once(": ").map_or(by, |(_, test)| test))
+    }
+}
+
 /// Cells by bug and column; the bug `none` is the sources as they are.
 #[derive(Clone, Debug, Default)]
 pub struct Results {

@@ -71,26 +71,38 @@ impl Source {
     }
 
     /// Says whether two states of these files are the same to the compiler: comments and blank space do not count.
+    pub fn fingerprint(&self, patterns: &[String]) -> Result<String> {
+        self.fingerprint_of(&self.matching(patterns))
+    }
+
+    pub fn fingerprint_of(&self, files: &[&str]) -> Result<String> {
+        let mut hash = Sha256::new();
+        for file in files {
+            hash.update(file.as_bytes());
+            hash.update(if file.ends_with(".rs") { code_of(&self.text(file)?).into_bytes() } else { self.read(file)? });
+        }
+        Ok(format!("{:x}", hash.finalize())[..16].to_owned())
+    }
+
+    pub fn text(&self, file: &str) -> Result<String> {
+        Ok(String::from_utf8(self.read(file)?)?)
+    }
+
     /// `patterns` are paths of files, with one `*` in a name, or of folders with a `/` at the end; a `!` before one takes its
     /// files out again.
-    pub fn fingerprint(&self, patterns: &[String]) -> Result<String> {
-        let mut hash = Sha256::new();
-        for file in &self.files {
+    pub fn matching(&self, patterns: &[String]) -> Vec<&str> {
+        let chosen = |file: &&str| {
             let fits = |pattern: &str| match pattern.split_once('*') {
                 Some((before, after)) => {
                     let middle = file.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
                     middle.is_some_and(|middle| !middle.contains('/'))
                 }
-                None => file == pattern || (pattern.ends_with('/') && file.starts_with(pattern)),
+                None => *file == pattern || (pattern.ends_with('/') && file.starts_with(pattern)),
             };
             let taken_out = patterns.iter().filter_map(|pattern| pattern.strip_prefix('!')).any(fits);
-            if !taken_out && patterns.iter().any(|pattern| fits(pattern)) {
-                let text = self.read(file)?;
-                hash.update(file.as_bytes());
-                hash.update(if file.ends_with(".rs") { code_of(&String::from_utf8(text)?).into_bytes() } else { text });
-            }
-        }
-        Ok(format!("{:x}", hash.finalize())[..16].to_owned())
+            !taken_out && patterns.iter().any(|pattern| fits(pattern))
+        };
+        self.files.iter().map(String::as_str).filter(chosen).collect()
     }
 
     pub fn has(&self, path: &str) -> bool {
