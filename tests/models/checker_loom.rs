@@ -120,8 +120,11 @@ pub fn follows(program: &Program) -> bool {
     })
 }
 
-/// A program that has more executions is explored in part, unless `SHIELDABLE_DEEP` is set.
+/// A program that has more executions is explored in part.
 pub const MOST_OF_A_PROGRAM: usize = 500;
+
+/// The same with `SHIELDABLE_DEEP`: some minutes of one program.
+pub const MOST_IF_DEEP: usize = 2_000_000;
 
 /// What a history says about the order of different lanes: nothing, since a load need not see what was done before it.
 pub const ORDER: Order = Order::PerLane;

@@ -120,8 +120,11 @@ pub fn follows(_: &Program) -> bool {
     true
 }
 
-/// A program that has more executions is explored in part, unless `SHIELDABLE_DEEP` is set.
+/// A program that has more executions is explored in part.
 pub const MOST_OF_A_PROGRAM: usize = 200;
+
+/// The same with `SHIELDABLE_DEEP`.
+pub const MOST_IF_DEEP: usize = 1_000;
 
 /// What a history says about the order of different lanes: what is over before something else begins, comes before it.
 pub const ORDER: Order = Order::RealTime;

@@ -2,7 +2,7 @@
 
 use shieldable_model::{Alphabet, Grammar, Program, Seed, Shape, Style};
 
-use crate::harness::Model;
+use crate::harness::{Model, is_deep};
 
 pub const MODELS: &[Model] = &[
     Model::programs("generated_programs_of_three_tasks", || generate(THREE_TASKS, 150)),
@@ -26,5 +26,6 @@ const SIX_TASKS: Shape = Shape { tasks: 6, ops: 3, lane_ops: 2, style: Style::Th
 
 fn generate(shape: Shape, count: u64) -> Vec<Program> {
     let grammar = Grammar::new(shape);
+    let count = if is_deep() { 4 * count } else { count };
     (0..count).map(|seed| grammar.generate(&mut Seed(seed))).collect()
 }

@@ -27,15 +27,15 @@ struct Depth {
 }
 
 impl Depth {
-    /// Not set: all programs, each within bounds. `1`: all programs, in all interleavings. `3/64`: of these, the fourth and
-    /// every 64th after it.
+    /// Not set: all programs, each within bounds. `1`: all programs, within much larger ones. `3/64`: of these, the fourth
+    /// and every 64th after it.
     fn set() -> Self {
         let Ok(part) = std::env::var("SHIELDABLE_DEEP") else {
             return Self { first: 0, every: 1, most: checker::MOST_OF_A_PROGRAM };
         };
         let number = |text: &str| text.parse().expect("SHIELDABLE_DEEP is 1, or a part such as 3/64");
         let (first, every) = part.split_once('/').map_or((0, 1), |(first, every)| (number(first), number(every)));
-        Self { first, every, most: usize::MAX }
+        Self { first, every, most: checker::MOST_IF_DEEP }
     }
 }
 

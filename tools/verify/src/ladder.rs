@@ -175,7 +175,8 @@ pub fn commands(number: usize, rung: &Rung, level: Level, share: Option<Share>) 
         list.extend(commands.once.clone());
     }
     let fill = |text: &String| {
-        text.replace("{k}", &k.to_string()).replace("{n}", &n.to_string()).replace("{seed}", &k.to_string())
+        let text = text.replace("{k}", &k.to_string()).replace("{n}", &n.to_string());
+        text.replace("{from}", &(k - 1).to_string()).replace("{seed}", &k.to_string())
     };
     let environment: BTreeMap<_, _> =
         commands.environment.iter().map(|(name, value)| (name.clone(), fill(value))).collect();
