@@ -12,7 +12,7 @@ use crate::timeline;
 
 pub use ::loom::sync::{MutexGuard, atomic};
 pub use ::loom::thread::spawn as spawn_lane;
-pub use ::loom::thread_local;
+pub use ::loom::{lazy_static, thread_local};
 
 /// A thread of the model, with a column of its own in the timeline.
 pub fn spawn<R: 'static>(lane: &'static str, body: impl FnOnce() -> R + 'static) -> JoinHandle<R> {

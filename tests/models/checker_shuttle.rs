@@ -17,7 +17,7 @@ use crate::timeline;
 
 pub use ::shuttle::sync::{MutexGuard, atomic};
 pub use ::shuttle::thread::spawn as spawn_lane;
-pub use ::shuttle::thread_local;
+pub use ::shuttle::{lazy_static, thread_local};
 
 /// A thread of the model, with a column of its own in the timeline.
 pub fn spawn<R: Send + 'static>(lane: &'static str, body: impl FnOnce() -> R + 'static) -> JoinHandle<R> {

@@ -22,14 +22,14 @@ pub const MODELS: &[Model] = &[
     model!(a_queued_acquisition_dropped_races_the_release: "granted first", "dropped first"),
 ];
 
-type Shared = Arc<RLock<Payload>>;
+pub type Shared = Arc<RLock<Payload>>;
 
-fn shared() -> Shared {
+pub fn shared() -> Shared {
     Arc::new(RLock::new(Payload::new(0)))
 }
 
 /// Runs the closure as the body of a task that ends in its first poll.
-fn in_a_task<R>(body: impl FnOnce() -> R) -> R {
+pub fn in_a_task<R>(body: impl FnOnce() -> R) -> R {
     run("a passing task", ShieldableTask::new(async { body() })).expect("nobody has its handle")
 }
 
@@ -46,7 +46,7 @@ fn take_a_turn(task: &'static str, lock: &Shared) -> bool {
 }
 
 #[track_caller]
-fn free_after(turns: u32, lock: &Shared) {
+pub fn free_after(turns: u32, lock: &Shared) {
     assert!(!lock.is_locked());
     in_a_task(|| assert_eq!(lock.try_lock().expect("everybody is gone").get(), turns));
 }
@@ -190,7 +190,7 @@ fn a_release_makes_the_waiting_task_the_owner_at_once() {
 type Acquisition = Pin<Box<dyn Future<Output = OwnedRLockGuard<Payload>>>>;
 
 /// An acquisition that a first task has polled, put in the queue and lost to a second one.
-fn changes_tasks(
+pub fn changes_tasks(
     lock: &Shared,
 ) -> (Runner<impl Future<Output = ()> + use<>>, Runner<impl Future<Output = bool> + use<>>) {
     let slot: Slot<Acquisition> = Slot::new();
