@@ -53,7 +53,7 @@ pub struct Column {
     #[serde(default)]
     pub count_after: Vec<String>,
     pub unit: String,
-    /// Beginnings of the files that it does not build: it cannot see a bug there.
+    /// Beginnings of the files that it does not build, or that it is not about: it is not tried on a bug there.
     #[serde(default)]
     pub blind: Vec<String>,
     /// Classes of bugs that it cannot see: what only another thread notices, where there is one thread.

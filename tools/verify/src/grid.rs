@@ -18,7 +18,7 @@ pub enum Say {
     Unfinished,
     Broken,
     NotRun,
-    /// The checker does not build the file that the bug is in, or cannot see bugs of its class.
+    /// The checker does not build the file that the bug is in, or is not about it, or cannot see bugs of its class.
     Blind,
 }
 
