@@ -12,6 +12,8 @@
 //! What a model does and which outcomes it must have seen stands in `models/`, one file per subject. Models of two
 //! threads run in all interleavings; those of three up to the number of preemptions stated at them.
 
+#[path = "models/aged.rs"]
+mod aged;
 #[path = "models/checker_loom.rs"]
 mod checker;
 #[path = "models/common.rs"]
@@ -29,6 +31,8 @@ mod enumerated;
 mod executor;
 #[path = "models/harness.rs"]
 mod harness;
+#[path = "models/limits.rs"]
+mod limits;
 #[path = "models/listing.rs"]
 mod listing;
 #[path = "models/locks.rs"]
@@ -37,6 +41,11 @@ mod locks;
 mod lost;
 #[path = "models/nested.rs"]
 mod nested;
+#[path = "models/owners.rs"]
+mod owners;
+#[path = "../src/sync/loom.rs"]
+#[allow(dead_code, unused_imports, reason = "`aged` has counters of its own")]
+mod plain_sync;
 #[path = "models/planted.rs"]
 mod planted;
 #[path = "models/programs.rs"]
@@ -56,6 +65,9 @@ mod waiter;
 #[path = "models/whole.rs"]
 mod whole;
 
+// What the core takes from the root of its crate.
+use shieldable::{Cancelled, Elapsed, NoCurrentScope, TryLockError};
+
 mod subject {
     pub use shieldable::loom::*;
 }
@@ -70,6 +82,8 @@ fn main() -> std::process::ExitCode {
         reentrant::MODELS,
         waiter::MODELS,
         lost::MODELS,
+        limits::MODELS,
+        owners::MODELS,
         enumerated::MODELS,
         whole::MODELS,
     ]

@@ -7,6 +7,8 @@
 //!     cargo test --features shuttle --test shuttle -- --program TEXT                one program of the spec's language
 //!     cargo test --features shuttle --test shuttle -- --write-table                 all, and the table in docs/models.md anew
 
+#[path = "models/aged.rs"]
+mod aged;
 #[path = "models/checker_shuttle.rs"]
 mod checker;
 #[path = "models/common.rs"]
@@ -26,6 +28,8 @@ mod executor;
 mod generated;
 #[path = "models/harness.rs"]
 mod harness;
+#[path = "models/limits.rs"]
+mod limits;
 #[path = "models/listing.rs"]
 mod listing;
 #[path = "models/locks.rs"]
@@ -34,6 +38,11 @@ mod locks;
 mod lost;
 #[path = "models/nested.rs"]
 mod nested;
+#[path = "models/owners.rs"]
+mod owners;
+#[path = "../src/sync/shuttle.rs"]
+#[allow(dead_code, unused_imports, reason = "`aged` has counters of its own")]
+mod plain_sync;
 #[path = "models/planted.rs"]
 mod planted;
 #[path = "models/programs.rs"]
@@ -54,6 +63,9 @@ mod waiter;
 #[allow(dead_code, reason = "loom runs more of it")]
 mod whole;
 
+// What the core takes from the root of its crate.
+use shieldable::{Cancelled, Elapsed, NoCurrentScope, TryLockError};
+
 mod subject {
     pub use shieldable::shuttle::*;
 }
@@ -68,6 +80,8 @@ fn main() -> std::process::ExitCode {
         reentrant::MODELS,
         waiter::MODELS,
         lost::MODELS,
+        limits::MODELS,
+        owners::MODELS,
         enumerated::MODELS,
         &whole::MODELS[..1],
         generated::MODELS,

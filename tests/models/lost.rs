@@ -12,6 +12,7 @@ pub const MODELS: &[Model] = &[
     model!(work_under_a_guard_that_outlives_its_scope_is_visible_to_the_delivery_around_it:
         "delivered in the poll that it raced with", "delivered afterwards"),
     model!(a_shield_of_a_destructor_is_never_found_on_a_live_task: "asked"),
+    model!(a_handle_finds_the_task_shielded_while_one_guard_takes_over_from_another: "shielded all the time"),
 ];
 
 fn two_cancels_are_two_requests() {
@@ -109,4 +110,27 @@ fn a_shield_of_a_destructor_is_never_found_on_a_live_task() {
     assert_eq!(runner.finish(), Err::<(), _>(Cancelled::new()));
     asker.join().unwrap();
     saw("asked");
+}
+
+fn a_handle_finds_the_task_shielded_while_one_guard_takes_over_from_another() {
+    let slot = Slot::new();
+    let task = ShieldableTask::new({
+        let slot = slot.clone();
+        async move {
+            slot.put(shield_scope());
+            yield_once().await;
+            let _second = shield_scope();
+            pending::<()>().await
+        }
+    });
+    let handle = task.handle();
+    let task = Runner::new("the task", task).suspends();
+    let first = slot.take();
+    let asker = spawn("asker", move || assert!(call("is_shielded", || handle.is_shielded())));
+
+    let task = task.suspends();
+    call("drop the first guard", || drop(first));
+    asker.join().unwrap();
+    saw("shielded all the time");
+    drop(task);
 }
