@@ -31,6 +31,8 @@ mod enumerated;
 mod executor;
 #[path = "models/harness.rs"]
 mod harness;
+#[path = "models/inside.rs"]
+mod inside;
 #[path = "models/limits.rs"]
 mod limits;
 #[path = "models/listing.rs"]
@@ -60,8 +62,12 @@ mod shields;
 mod subject_sync;
 #[path = "models/timeline.rs"]
 mod timeline;
+#[path = "models/unwinding.rs"]
+mod unwinding;
 #[path = "models/waiter.rs"]
 mod waiter;
+#[path = "models/wakers.rs"]
+mod wakers;
 #[path = "models/whole.rs"]
 mod whole;
 
@@ -84,6 +90,9 @@ fn main() -> std::process::ExitCode {
         lost::MODELS,
         limits::MODELS,
         owners::MODELS,
+        unwinding::MODELS,
+        wakers::MODELS,
+        inside::MODELS,
         enumerated::MODELS,
         whole::MODELS,
     ]

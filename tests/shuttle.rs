@@ -28,6 +28,8 @@ mod executor;
 mod generated;
 #[path = "models/harness.rs"]
 mod harness;
+#[path = "models/inside.rs"]
+mod inside;
 #[path = "models/limits.rs"]
 mod limits;
 #[path = "models/listing.rs"]
@@ -57,8 +59,12 @@ mod shields;
 mod subject_sync;
 #[path = "models/timeline.rs"]
 mod timeline;
+#[path = "models/unwinding.rs"]
+mod unwinding;
 #[path = "models/waiter.rs"]
 mod waiter;
+#[path = "models/wakers.rs"]
+mod wakers;
 #[path = "models/whole.rs"]
 #[allow(dead_code, reason = "loom runs more of it")]
 mod whole;
@@ -82,6 +88,9 @@ fn main() -> std::process::ExitCode {
         lost::MODELS,
         limits::MODELS,
         owners::MODELS,
+        unwinding::MODELS,
+        wakers::MODELS,
+        inside::MODELS,
         enumerated::MODELS,
         &whole::MODELS[..1],
         generated::MODELS,
