@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -56,10 +56,18 @@ struct Key {
     checker: String,
     /// What all of its tests use, if that is told apart.
     shared: Option<String>,
-    /// The other files of it: their texts and fingerprints.
-    others: Vec<(String, String)>,
+    /// The other files of it.
+    others: Vec<Part>,
     how: String,
     is_there: bool,
+}
+
+/// A file that holds some of the tests or models of a checker.
+struct Part {
+    /// Its name as a module.
+    module: String,
+    text: String,
+    fingerprint: String,
 }
 
 impl Key {
@@ -72,7 +80,8 @@ impl Key {
         let mut others = Vec::new();
         if !shared.is_empty() {
             for file in source.matching(&column.sources).iter().filter(|file| !shared.contains(file)) {
-                others.push((source.text(file)?, source.fingerprint_of(&[file])?));
+                let module = Path::new(file).file_stem().unwrap_or_default().to_string_lossy().into_owned();
+                others.push(Part { module, text: source.text(file)?, fingerprint: source.fingerprint_of(&[file])? });
             }
         }
         Ok(Self {
@@ -90,8 +99,14 @@ impl Key {
         let Self { code, checker, how, .. } = self;
         if let (Some(test), Some(shared)) = (noticed_by, &self.shared) {
             let name = test.rsplit("::").next().unwrap_or(test);
-            let holders = self.others.iter().filter(|(text, _)| text.contains(name));
-            let holders: Vec<_> = holders.map(|(_, fingerprint)| fingerprint.as_str()).collect();
+            let holds = |part: &&Part| part.text.contains(name);
+            let used = |part: &&Part| {
+                let path = format!("crate::{}", part.module);
+                let named = |text: &str| text.split(&path).skip(1).any(|rest| rest.starts_with([':', ';']));
+                self.others.iter().filter(holds).any(|holder| named(&holder.text))
+            };
+            let holders = self.others.iter().filter(|part| holds(part) || used(part));
+            let holders: Vec<_> = holders.map(|part| part.fingerprint.as_str()).collect();
             if !holders.is_empty() {
                 return format!("{code} {shared} {} {how}", holders.join(" "));
             }
