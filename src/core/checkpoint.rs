@@ -73,7 +73,7 @@ pub fn checkpoint() -> Checkpoint {
     Checkpoint { suspended: false }
 }
 
-/// The future of [`checkpoint`]. Once ready, it stays ready.
+/// The future of [`checkpoint`]. It suspends at most once.
 #[derive(Debug)]
 #[must_use = "futures do nothing unless polled"]
 pub struct Checkpoint {
