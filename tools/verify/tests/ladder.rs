@@ -32,3 +32,25 @@ fn every_test_of_a_shared_rung_is_run_by_some_machine() {
         assert_eq!(whole, tests(&shared), "{}", rung.id);
     }
 }
+
+#[test]
+fn what_each_machine_takes_a_range_of_is_what_the_one_skips_that_runs_the_rest() {
+    let mut rungs = 0;
+    for rung in ladder::read().expect("ladder.toml can be read") {
+        let all = (1..=2).flat_map(|k| ladder::commands(0, &rung, Level::Deep, Some(Share { k, n: 2 })));
+        let lines: Vec<String> = all.map(|line| line.to_string()).collect();
+        let ranges = |line: &String| -> Option<BTreeSet<String>> {
+            let (_, rest) = line.split_once("--filterset test(/^(")?;
+            Some(rest.split_once(')')?.0.split('|').map(str::to_owned).collect())
+        };
+        let skipped = |line: &String| -> BTreeSet<String> {
+            line.split("--skip ").skip(1).map(|rest| rest.trim_end().to_owned()).collect()
+        };
+        let once: BTreeSet<_> = lines.iter().flat_map(skipped).collect();
+        for range in lines.iter().filter_map(ranges) {
+            assert_eq!(range, once, "{}", rung.id);
+            rungs += 1;
+        }
+    }
+    assert_eq!(rungs, 4, "loom and shuttle on two machines");
+}
