@@ -140,6 +140,7 @@ fn matrix(html: &mut String, grid: &Grid) {
         ("killed", "noticed, after so many executions or tests"),
         ("survived", "survived"),
         ("unfinished", "not noticed in the time of the cell"),
+        ("broken", "does not build"),
         ("", "not run"),
         ("blind", "the checker cannot see it: another file, one thread, no memory orderings"),
         ("killed stale", "of an earlier state of sources or checker"),
