@@ -14,6 +14,8 @@
 
 #[path = "models/aged.rs"]
 mod aged;
+#[path = "models/carried.rs"]
+mod carried;
 #[path = "models/checker_loom.rs"]
 mod checker;
 #[path = "models/common.rs"]
@@ -81,6 +83,7 @@ mod subject {
 fn main() -> std::process::ExitCode {
     let models = [
         requests::MODELS,
+        carried::MODELS,
         shields::MODELS,
         nested::MODELS,
         drops::MODELS,

@@ -9,6 +9,8 @@
 
 #[path = "models/aged.rs"]
 mod aged;
+#[path = "models/carried.rs"]
+mod carried;
 #[path = "models/checker_shuttle.rs"]
 mod checker;
 #[path = "models/common.rs"]
@@ -79,6 +81,7 @@ mod subject {
 fn main() -> std::process::ExitCode {
     let models = [
         requests::MODELS,
+        carried::MODELS,
         shields::MODELS,
         nested::MODELS,
         drops::MODELS,

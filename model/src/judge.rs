@@ -16,7 +16,7 @@ use crate::history::{History, Order, Seen};
 use crate::machine::Micro;
 use crate::model::Model;
 use crate::past::{self, Past};
-use crate::program::{LaneId, MAX_LANES, OpId, Program};
+use crate::program::{LaneId, MAX_LANES, Op, OpId, Program};
 use crate::ret::Ret;
 use crate::state::State;
 use crate::trace::{Coverage, Trace};
@@ -181,15 +181,21 @@ impl<'p> Judge<'p> {
     fn advance(&self, node: &mut Node, lane: LaneId, choice: u8, trace: &mut Trace) -> Micro {
         let Some(past) = &mut node.past else { return self.model.advance(&mut node.state, lane, choice, trace) };
         let before = node.state;
-        let mut micro = self.model.micro(&mut node.state, lane, choice, trace);
-        while micro == Micro::Silent && !self.model.is_over(&node.state, lane) {
-            if self.asks(&mut node.state, lane).is_some() {
-                break;
+        let program = self.model.program();
+        let mut choice = choice;
+        loop {
+            let begins = self.model.begins(&mut node.state, lane).map(|op| program.op(op));
+            let micro = self.model.micro(&mut node.state, lane, choice, trace);
+            choice = 0;
+            if let Some(Op::Notify(waiter)) = begins {
+                past.notified(program, lane, waiter);
             }
-            micro = self.model.micro(&mut node.state, lane, 0, trace);
+            let silent = micro == Micro::Silent && !self.model.is_over(&node.state, lane);
+            if !silent || self.asks(&mut node.state, lane).is_some() {
+                past.moved(program, &before, &node.state, lane);
+                return micro;
+            }
         }
-        past.moved(self.model.program(), &before, &node.state, lane);
-        micro
     }
 
     /// The query that the lane begins with its next step, if that is one.
@@ -202,7 +208,7 @@ impl<'p> Judge<'p> {
         let Some(Seen::Return(answered, ret)) = expected else { return None };
         let mut told = node.clone();
         let program = self.model.program();
-        if answered != op || !told.past.as_mut()?.may_tell(program, lane, program.op(op), ret) {
+        if answered != op || !told.past.as_mut()?.may_tell(program, &node.state, lane, program.op(op), ret) {
             return None;
         }
         self.model.tell(&mut told.state, lane, ret, &mut Trace::new());

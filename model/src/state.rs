@@ -369,6 +369,12 @@ impl State {
         true
     }
 
+    /// The scopes that the lane polls now, from the inside out.
+    pub(crate) fn scopes(&self, program: &Program, lane: LaneId) -> impl Iterator<Item = FiberId> + Clone {
+        let calls = self.lanes[lane.index()].calls.iter().rev();
+        calls.map(|call| call.fiber).filter(|fiber| program.fiber(*fiber).kind.is_scope())
+    }
+
     pub(crate) fn lane_fiber_state(&self, lane: LaneId) -> &FiberState {
         self.fiber(self.lanes[lane.index()].calls[0].fiber)
     }

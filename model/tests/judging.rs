@@ -1,6 +1,6 @@
 //! The judge where "before" is not a matter of time, and programs that a smaller one implies.
 
-use shieldable_model::{History, Judge, Order, Program, Ret, enumerate_if};
+use shieldable_model::{History, Judge, Order, Outcome, Program, Refusal, Ret, enumerate_if};
 
 /// Calls and returns in this order; an operation is named by its lane and its number there.
 fn history(program: &Program, seen: &[(usize, usize, Ret)]) -> History {
@@ -58,6 +58,59 @@ fn what_changes_something_acts_on_the_present() {
     assert!(allows(&program, Order::PerLane, &twice), "the second finds no request, or came before it");
     let seen = [(0, 0, Ret::Flag(true)), (0, 1, Ret::Count(1)), (1, 0, Ret::Count(1))];
     assert!(!allows(&program, Order::PerLane, &seen), "a live scope with one request has none left");
+}
+
+/// Two tasks that run to their ends, of two operations each, which return that.
+fn tasks_allow(bodies: [&str; 2], seen: [[Ret; 2]; 2]) -> bool {
+    let [first, second] = bodies;
+    let text = format!("task t0 {{ {first} }} task t1 {{ {second} }} thread {{ run t0 }} thread {{ run t1 }}");
+    let program: Program = text.parse().unwrap();
+    let mut history = History::new();
+    for ((lane, task), rets) in program.lanes().zip(program.fibers()).zip(seen) {
+        let run = program.lane(lane).next().expect("the lane runs its task");
+        history.call(lane, run);
+        for (op, ret) in program.body(task).zip(rets) {
+            history.returned(lane, op, ret);
+        }
+        history.returned(lane, run, Ret::Ready(Outcome::Value));
+    }
+    Judge::new(&program, Order::PerLane).allows(&history).is_ok()
+}
+
+const OK: Ret = Ret::Ready(Outcome::Value);
+const REFUSED: Ret = Ret::Refused(Refusal::WouldBlock);
+
+#[test]
+fn a_call_that_finds_nothing_to_do_may_be_told_what_was_true_before() {
+    // The second knows that the lock is taken, which orders nothing, and not of the request before that.
+    let taken = ["cancel t1; lock l0", "try_lock l0; checkpoint"];
+    assert!(tasks_allow(taken, [[Ret::Flag(true), OK], [REFUSED, Ret::Unit]]));
+    let asked = ["cancel t1; lock l0", "is_locked l0; cancel_pending"];
+    assert!(tasks_allow(asked, [[Ret::Flag(true), OK], [Ret::Flag(true), Ret::Flag(false)]]));
+    // The other way round: it knows of the request, and not of the release before it.
+    let released = ["cancel_on_drop t1; lock l0", "cancel_pending; try_lock l0"];
+    assert!(tasks_allow(released, [[Ret::Unit, OK], [Ret::Flag(true), REFUSED]]));
+    // A wait that takes an old number of notifications for the present one is over at once.
+    let notified = ["notify w0; lock l0", "is_locked l0; wait w0"];
+    assert!(tasks_allow(notified, [[Ret::Unit, OK], [Ret::Flag(true), OK]]));
+}
+
+#[test]
+fn a_call_that_finds_nothing_to_do_is_told_nothing_that_was_never_true() {
+    assert!(!tasks_allow(
+        ["lock r0; try_lock r0", "is_locked r0; yield"],
+        [[OK, REFUSED], [Ret::Flag(false), Ret::Unit]]
+    ));
+    assert!(!tasks_allow(
+        ["cancel t0; cancel_pending", "yield; yield"],
+        [[Ret::Flag(true), Ret::Flag(false)], [Ret::Unit, Ret::Unit]]
+    ));
+    assert!(!tasks_allow(
+        ["enter; is_shielded", "yield; yield"],
+        [[Ret::Unit, Ret::Flag(false)], [Ret::Unit, Ret::Unit]]
+    ));
+    assert!(!tasks_allow(["notify w0; wait w0", "yield; yield"], [[Ret::Unit, OK], [Ret::Unit, Ret::Unit]]));
+    assert!(!tasks_allow(["yield; yield", "try_lock l0; wait w0"], [[Ret::Unit, Ret::Unit], [Ret::Unit, OK]]));
 }
 
 fn implied(text: &str) -> bool {

@@ -9,7 +9,8 @@ use super::frame;
 /// Whether a [`checkpoint`] here would suspend for a cancellation.
 ///
 /// True if a request of the innermost scope, or of one around it, is pending, and no shield opened in that scope or
-/// further in stands between. False outside every scope.
+/// further in stands between. False outside every scope. If it is true, what was done before the request was made is
+/// visible.
 ///
 /// # Examples
 ///

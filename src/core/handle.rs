@@ -63,6 +63,8 @@ macro_rules! handle {
             /// called from anywhere: another thread, the body itself, a destructor that the cancellation runs.
             ///
             /// Each call adds one request, up to 2<sup>24</sup> - 1, and wakes, unless it was woken since it suspended.
+            /// Whoever sees the request, a destructor that runs for it or a query that counts it, sees what was done before
+            /// this call.
             ///
             /// # Examples
             ///

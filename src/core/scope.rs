@@ -168,8 +168,8 @@ impl Scope {
             let Some(next) = change(word) else { return Err(word) };
             let copied = (word & WAKER != 0).then(|| self.waker.copy());
             // ORDERING: release, pairs with the acquire of `try_end_for_request` (what was done before `cancel` is visible to
-            // the destructors that it causes) and of `replace` (who registers next sees the shield closed). Acquire on
-            // failure, as above.
+            // the destructors that it causes), of `cancelling`, `uncancel` and `has_pending_request` (and to whoever sees the
+            // request), and of `replace` (who registers next sees the shield closed). Acquire on failure, as above.
             match self.word.compare_exchange_weak(word, next & !WAKER, Ordering::Release, Ordering::Acquire) {
                 // SAFETY: copied after a load of this word and before it was exchanged, as invariant 2 of `waker.rs` wants.
                 Ok(_) => return Ok(copied.map(|waker| unsafe { waker.claim() })),
@@ -180,9 +180,9 @@ impl Scope {
 
     /// Takes a request back and gives the number that is left, frozen once the scope is ending.
     pub(super) fn uncancel(&self) -> usize {
-        // ORDERING: relaxed, nothing is published; as a read-modify-write it keeps up the release sequence of the
-        // requests that remain.
-        let before = self.word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |word| {
+        // ORDERING: acquire of the load, as in `cancelling`. The exchange is relaxed: it publishes nothing, and as a
+        // read-modify-write it keeps up the release sequence of the requests that remain.
+        let before = self.word.fetch_update(Ordering::Relaxed, Ordering::Acquire, |word| {
             (is_live(word) && requests(word) > 0).then(|| word - ONE_REQUEST)
         });
         match before {
@@ -192,8 +192,9 @@ impl Scope {
     }
 
     pub(super) fn cancelling(&self) -> usize {
-        // ORDERING: relaxed, a count that publishes nothing.
-        requests(self.word.load(Ordering::Relaxed)) as usize
+        // ORDERING: acquire, pairs with the release of `take_waker` in `cancel`, or with that of `end` where the count is
+        // frozen: who sees a request sees what was done before it.
+        requests(self.word.load(Ordering::Acquire)) as usize
     }
 
     pub(super) fn is_finished(&self) -> bool {
@@ -220,8 +221,8 @@ impl Scope {
 
     /// Whether a request waits to be delivered.
     pub(super) fn has_pending_request(&self) -> bool {
-        // ORDERING: relaxed, a hint; a request made concurrently wakes the task.
-        let word = self.word.load(Ordering::Relaxed);
+        // ORDERING: acquire, as in `cancelling`.
+        let word = self.word.load(Ordering::Acquire);
         is_live(word) && requests(word) > 0
     }
 
@@ -322,8 +323,9 @@ impl Scope {
         if this.shields.open_now() > 0 {
             Self::leave_to_guards(this);
         }
-        // ORDERING: relaxed, invariant 1.
-        let word = this.word.load(Ordering::Relaxed);
+        // ORDERING: acquire, pairs with the release of `take_waker` in `cancel`: what was done before the requests that are
+        // frozen here goes on to whoever sees them in the word stored below.
+        let word = this.word.load(Ordering::Acquire);
         // SAFETY: this side put it there, and nobody takes it out of a scope that is ending (invariant 1).
         let waker = (word & WAKER != 0).then(|| unsafe { this.waker.copy().claim() });
         // ORDERING: release, pairs with `is_finished` and a `cancel` that fails: who sees the scope done sees what its body

@@ -3,7 +3,8 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use ::loom::thread::{JoinHandle, Thread};
+pub use ::loom::thread::JoinHandle;
+use ::loom::thread::Thread;
 
 use shieldable_model::{Make, Op, OpId, Order, Program};
 

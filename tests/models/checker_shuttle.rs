@@ -8,7 +8,7 @@ use ::shuttle::scheduler::{
     DfsScheduler, PctScheduler, RandomScheduler, Scheduler, UncontrolledNondeterminismCheckScheduler,
 };
 use ::shuttle::sync::Condvar;
-use ::shuttle::thread::JoinHandle;
+pub use ::shuttle::thread::JoinHandle;
 use ::shuttle::{Config, FailurePersistence, Runner};
 use shieldable_model::{Order, Program};
 

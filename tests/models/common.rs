@@ -1,6 +1,7 @@
 //! What models are made of besides the crate itself.
 
 use std::future::Future;
+use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -8,7 +9,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 pub use std::future::pending;
 
-pub use crate::checker::{Payload, spawn};
+pub use crate::checker::{JoinHandle, Payload, spawn};
 pub use crate::executor::{Finished, Runner, run};
 pub use crate::harness::Model;
 pub(crate) use crate::harness::model;
@@ -77,6 +78,19 @@ impl Flag {
     pub fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
+}
+
+/// Polls with a waker that nobody waits for.
+pub fn poll_once<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
+    future.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// A thread that has done something under its guard and lets go of it.
+pub fn bump_and_release(guard: impl Deref<Target = Payload> + 'static) -> JoinHandle<()> {
+    spawn("holder", move || {
+        guard.bump();
+        call("release", || drop(guard));
+    })
 }
 
 /// A place through which the first thread takes something out of a body, before there are others.

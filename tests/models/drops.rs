@@ -99,10 +99,7 @@ fn a_task_dropped_hard_while_it_waits_races_the_release() {
     let task = ShieldableTask::new(lock.clone().lock_owned());
     let waiting = Runner::new("the first waiter", task).suspends();
     let next = Runner::new("the second waiter", lock.clone().lock_owned()).suspends();
-    let holder = spawn("holder", move || {
-        guard.bump();
-        call("release", || drop(guard));
-    });
+    let holder = bump_and_release(guard);
     let dropper = spawn("dropper", move || {
         let granted = drop_and_tell("drop the first waiter", waiting);
         saw(if granted { "it had been granted" } else { "it had not" });

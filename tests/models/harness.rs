@@ -84,11 +84,15 @@ pub struct Row {
 }
 
 /// Runs one model, or all of them as tests; `checker` names the checker and its part of the table.
-/// `planted` are models that fail, which are run by name only.
+/// `planted` are models that fail, which are run by name only; `others` are tests that are no models.
 pub fn main(checker: &'static str, models: &[Model], planted: &[Model], others: Vec<Trial>) -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let of_name = |name: &str| models.iter().chain(planted).find(|model| model.name == name).copied();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["--models"] => {
+            models.iter().for_each(|model| println!("{}", model.name));
+            ExitCode::SUCCESS
+        }
         ["--model", name] => explore(&of_name(name).expect("a model of this name")),
         ["--replay", name, schedule] => {
             let (name, program) = name.split_once('#').unwrap_or((name, "0"));

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use crate::common::*;
-use crate::wakers::poll_once;
 
 pub const MODELS: &[Model] = &[
     model!(a_request_of_the_task_is_pending_in_a_scope_inside_once_it_was_seen:
@@ -154,10 +153,7 @@ fn a_task_inside_another_waits_for_the_lock_of_that_one_and_re_enters_in_a_scope
     });
     let task = Runner::new("the task, at first,", task).suspends().move_to_another_waker("the task");
     let guard = slot.take();
-    let holder = spawn("holder", move || {
-        guard.bump();
-        call("release", || drop(guard));
-    });
+    let holder = bump_and_release(guard);
 
     let Finished { output, former_was_called, .. } = task.finish_and_tell();
     assert_eq!(output, Ok(Ok(Ok(()))));

@@ -76,10 +76,7 @@ fn hand_over_races_the_drop_of_the_woken_waiter_and_a_new_locker() {
     let lock = shared();
     let guard = lock.clone().try_lock_owned().unwrap();
     let waiter = Runner::new("the waiter", lock.clone().lock_owned()).suspends();
-    let holder = spawn("holder", move || {
-        guard.bump();
-        call("release", || drop(guard));
-    });
+    let holder = bump_and_release(guard);
     let dropper = spawn("dropper", move || {
         let granted = drop_and_tell("drop the waiter", waiter);
         saw(if granted { "dropped after the hand-over" } else { "dropped before the hand-over" });
@@ -96,10 +93,7 @@ fn the_only_waiter_is_dropped_while_the_lock_is_released() {
     let lock = shared();
     let guard = lock.clone().try_lock_owned().unwrap();
     let waiter = Runner::new("the waiter", lock.clone().lock_owned()).suspends();
-    let holder = spawn("holder", move || {
-        guard.bump();
-        call("release", || drop(guard));
-    });
+    let holder = bump_and_release(guard);
 
     let granted = drop_and_tell("drop the waiter", waiter);
     saw(if granted { "granted first" } else { "dropped first" });
@@ -113,10 +107,7 @@ fn a_release_on_its_way_to_a_waiter_that_left_finds_the_lock_taken_anew() {
     let lock = shared();
     let guard = lock.clone().try_lock_owned().unwrap();
     let leaves = Runner::new("the one that leaves", lock.clone().lock_owned()).suspends();
-    let holder = spawn("holder", move || {
-        guard.bump();
-        call("release", || drop(guard));
-    });
+    let holder = bump_and_release(guard);
 
     let granted = drop_and_tell("drop the one that leaves", leaves);
     let turns = match call("try_lock", || lock.clone().try_lock_owned()) {
@@ -190,10 +181,7 @@ fn cancel_of_a_queued_waiter_races_the_release() {
     let lock = shared();
     let (task, handle, guard) = queued_task(&lock);
     let canceller = spawn("canceller", move || call("cancel", || handle.cancel()));
-    let holder = spawn("holder", move || {
-        guard.bump();
-        call("release", || drop(guard));
-    });
+    let holder = bump_and_release(guard);
 
     let output = task.finish();
     canceller.join().unwrap();
@@ -271,10 +259,7 @@ fn a_waiter_that_moves_to_another_waker_races_the_release() {
     let guard = lock.clone().try_lock_owned().unwrap();
     let waiter = Runner::new("the waiter, at first,", lock.clone().lock_owned()).suspends();
     let waiter = waiter.move_to_another_waker("the waiter");
-    let holder = spawn("holder", move || {
-        guard.bump();
-        call("release", || drop(guard));
-    });
+    let holder = bump_and_release(guard);
 
     let Finished { output, former_was_called, .. } = waiter.finish_and_tell();
     output.bump();

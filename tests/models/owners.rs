@@ -69,10 +69,7 @@ fn an_acquisition_polled_without_a_task_races_the_release() {
     let guard = in_a_task(|| lock.clone().try_lock_owned().unwrap());
     let (mut lost, was_granted) = queue_for_a_passing_task(lock.lock());
     let next = Runner::new("the next", ShieldableTask::new(lock.clone().lock_owned())).suspends();
-    let holder = spawn("holder", move || {
-        guard.bump();
-        call("release", || drop(guard));
-    });
+    let holder = bump_and_release(guard);
 
     let mut poll = || lost.as_mut().poll(&mut Context::from_waker(Waker::noop())).map(drop);
     assert!(catch_unwind(AssertUnwindSafe(|| call("poll without a task", &mut poll))).is_err());
@@ -89,10 +86,7 @@ fn an_acquisition_that_changes_tasks_keeps_its_place_before_a_third_task() {
     let guard = in_a_task(|| lock.clone().try_lock_owned().unwrap());
     let (first, second) = changes_tasks(&lock);
     let third = Runner::new("the third task", ShieldableTask::new(lock.clone().lock_owned())).suspends();
-    let holder = spawn("holder", move || {
-        guard.bump();
-        call("release", || drop(guard));
-    });
+    let holder = bump_and_release(guard);
 
     let mut second = second.suspends();
     holder.join().unwrap();
@@ -144,10 +138,7 @@ fn the_queue_closes_up_behind_a_waiter_that_leaves_while_the_lock_is_released() 
     let guard = lock.clone().try_lock_owned().unwrap();
     let [first, leaves, last] = ["the first", "the one that leaves", "the last"]
         .map(|name| Runner::new(name, lock.clone().lock_owned()).suspends());
-    let holder = spawn("holder", move || {
-        guard.bump();
-        call("release", || drop(guard));
-    });
+    let holder = bump_and_release(guard);
 
     assert!(!drop_and_tell("drop the one that leaves", leaves));
     saw(if first.was_woken() { "granted first" } else { "left first" });

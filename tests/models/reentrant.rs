@@ -177,10 +177,7 @@ fn a_release_makes_the_waiting_task_the_owner_at_once() {
         }
     });
     let task = Runner::new("the task", task).suspends();
-    let holder = spawn("holder", move || {
-        guard.bump();
-        call("release", || drop(guard));
-    });
+    let holder = bump_and_release(guard);
 
     assert_eq!(task.finish(), Ok(()));
     holder.join().unwrap();
@@ -224,10 +221,7 @@ fn an_acquisition_polled_first_by_one_task_and_then_by_another_races_the_release
     let lock = shared();
     let guard = in_a_task(|| lock.clone().try_lock_owned().unwrap());
     let (first, second) = changes_tasks(&lock);
-    let holder = spawn("holder", move || {
-        guard.bump();
-        call("release", || drop(guard));
-    });
+    let holder = bump_and_release(guard);
 
     assert!(second.finish(), "the task that has the guard is not the owner");
     saw(if first.was_woken() { "granted to the first task" } else { "granted to the second task, or free" });
@@ -240,10 +234,7 @@ fn an_acquisition_that_changes_tasks_races_the_release_and_a_third_task() {
     let guard = in_a_task(|| lock.clone().try_lock_owned().unwrap());
     let (first, second) = changes_tasks(&lock);
     let third = Runner::new("the third task", ShieldableTask::new(lock.clone().lock_owned())).suspends();
-    let holder = spawn("holder", move || {
-        guard.bump();
-        call("release", || drop(guard));
-    });
+    let holder = bump_and_release(guard);
     let other = spawn("other", move || third.finish().expect("nobody has its handle").bump());
 
     assert!(second.finish(), "the task that has the guard is not the owner");

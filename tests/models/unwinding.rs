@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use crate::common::*;
-use crate::wakers::{poll_once, waker_that_when_dropped};
+use crate::wakers::waker_that_when_dropped;
 
 pub const MODELS: &[Model] = &[
     model!(a_guard_dropped_by_a_panic_races_a_locker: "had to wait", "did not have to wait"),

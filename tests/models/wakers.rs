@@ -37,11 +37,6 @@ pub fn waker_that_when_dropped<F: Fn() + Send + Sync + 'static>(does: F) -> (Wak
     (Waker::from(Arc::new(When(does, called.clone()))), called)
 }
 
-/// Polls with a waker that nobody waits for.
-pub fn poll_once<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
-    future.poll(&mut Context::from_waker(Waker::noop()))
-}
-
 /// Calls of two kinds of waker, whose data this is.
 #[derive(Default)]
 struct Calls([AtomicUsize; 2]);
