@@ -81,6 +81,7 @@ struct Leave {
 }
 
 impl Drop for Leave {
+    #[inline]
     fn drop(&mut self) {
         INNERMOST.with(|innermost| innermost.set(self.outer));
     }

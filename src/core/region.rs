@@ -19,6 +19,7 @@ use pin_project_lite::pin_project;
 use super::frame;
 use super::panic::FirstPanic;
 use super::scope::Scope;
+use super::shield::ShieldScope;
 use super::sync::Arc;
 use crate::Cancelled;
 
@@ -64,9 +65,9 @@ impl<F: Future> Region<F> {
         let scope = &*this.scope;
         let Some(body) = this.body.as_mut().as_pin_mut() else { polled_after_its_end() };
         // Not without a body: after the end it belongs to the guards that are left (invariant 3 of `scope.rs`).
-        let panicked = SuspendOnUnwind(scope);
-        drop(scope.take_outer());
-        mem::forget(panicked);
+        if let Some(outer) = scope.take_outer() {
+            let_go(scope, outer);
+        }
         let Some(look) = scope.look() else { polled_after_its_end() };
         if look.has_request() && scope.shields.open_now() == 0 && scope.try_end_for_request(look) {
             drop_body(this.body, scope);
@@ -101,6 +102,14 @@ impl<F: Future> Region<F> {
         }
         Poll::Pending
     }
+}
+
+/// Closes the shield of the scope around, which was held while this one was suspended.
+#[cold]
+fn let_go(scope: &Scope, outer: ShieldScope) {
+    let panicked = SuspendOnUnwind(scope);
+    drop(outer);
+    mem::forget(panicked);
 }
 
 #[cold]

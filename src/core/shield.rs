@@ -135,6 +135,7 @@ impl fmt::Debug for ShieldScope {
 /// # assert!(handle.cancel());
 /// # assert!(transfer.as_mut().poll(&mut cx).is_pending());
 /// ```
+#[inline]
 #[track_caller]
 #[doc(alias = "shield")]
 pub fn shield_scope() -> ShieldScope {
@@ -161,6 +162,7 @@ pub fn shield_scope() -> ShieldScope {
 /// let _shield = shieldable::try_shield_scope().ok();
 /// # assert!(_shield.is_none());
 /// ```
+#[inline]
 pub fn try_shield_scope() -> Result<ShieldScope, NoCurrentScope> {
     frame::with_innermost(|frame| {
         let scope = frame.ok_or(NoCurrentScope::new())?.scope();
