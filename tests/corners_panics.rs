@@ -196,6 +196,84 @@ fn a_deadline_whose_timer_panics_when_it_is_dropped_wakes_the_task() {
     assert_eq!(hooks.wakes(), 1);
 }
 
+/// DLV-10: the wake that led to the poll is spent, and the poll has registered no other waker.
+#[test]
+fn a_poll_that_unwinds_although_its_waker_has_been_called_wakes_the_task_once_more() {
+    let shield = Slot::new();
+    let task = ShieldableTask::new(poll_fn({
+        let shield = shield.clone();
+        let mut polls = 0;
+        move |_| {
+            polls += 1;
+            match polls {
+                1 => shield.put(shield_scope()),
+                2 => drop(shield.take()),
+                _ => {}
+            }
+            Poll::<()>::Pending
+        }
+    }));
+    let handle = task.handle();
+    let mut task = Box::pin(task);
+    let hooks = Hooks::new();
+    assert!(hooks.poll(task.as_mut()).is_pending());
+    handle.cancel();
+    assert_eq!(hooks.wakes(), 1);
+    hooks.on_clone(|| panic!("in clone"));
+    assert_eq!(panic_text(|| _ = hooks.poll(task.as_mut())), "in clone");
+    assert_eq!(hooks.wakes(), 2);
+    assert!(matches!(hooks.poll(task.as_mut()), Poll::Ready(Err(_))));
+}
+
+/// The same where the shield is still open, and is closed elsewhere before the task is polled again.
+#[test]
+fn a_poll_that_unwinds_inside_a_shield_although_its_waker_has_been_called_wakes_the_task_once_more() {
+    let shield = Slot::new();
+    let task = ShieldableTask::new({
+        let shield = shield.clone();
+        async move {
+            shield.put(shield_scope());
+            pending::<()>().await
+        }
+    });
+    let handle = task.handle();
+    let mut task = Box::pin(task);
+    let hooks = Hooks::new();
+    assert!(hooks.poll(task.as_mut()).is_pending());
+    handle.cancel();
+    hooks.on_clone(|| panic!("in clone"));
+    assert_eq!(panic_text(|| _ = hooks.poll(task.as_mut())), "in clone");
+    drop(shield.take());
+    assert_eq!(hooks.wakes(), 2);
+    assert!(matches!(hooks.poll(task.as_mut()), Poll::Ready(Err(_))));
+}
+
+/// DLV-10, TMO-4: the same for a deadline that passed while the waker was called for something else.
+#[test]
+fn a_timer_that_panics_when_it_is_dropped_wakes_the_task_although_its_waker_has_been_called() {
+    let mut ready = false;
+    let panics = OnDrop(|| panic!("in the timer"));
+    let timer = poll_fn(move |_| {
+        let _part_of_it = &panics;
+        if std::mem::replace(&mut ready, true) { Poll::Ready(()) } else { Poll::Pending }
+    });
+    let shield = Slot::new();
+    let mut timeout = Box::pin(timeout_with(timer, {
+        let shield = shield.clone();
+        async move {
+            shield.put(shield_scope());
+            pending::<()>().await
+        }
+    }));
+    let hooks = Hooks::new();
+    assert!(hooks.poll(timeout.as_mut()).is_pending());
+    drop(shield.take());
+    assert_eq!(hooks.wakes(), 1);
+    assert_eq!(panic_text(|| _ = hooks.poll(timeout.as_mut())), "in the timer");
+    assert_eq!(hooks.wakes(), 2);
+    assert!(matches!(hooks.poll(timeout.as_mut()), Poll::Ready(Err(_))));
+}
+
 /// NST-5: the wake of the task that it was suspended in before panics at the start of a poll in another.
 #[test]
 fn a_scope_whose_poll_unwinds_out_of_the_wake_of_its_former_surroundings_still_shields() {

@@ -133,7 +133,7 @@ fn a_former_waker_whose_drop_closes_the_last_shield_lets_the_request_in_in_that_
     assert_eq!(Hooks::new().poll(task.as_mut()), DELIVERED);
 }
 
-/// The poll unwinds, and the new waker is the one that is called from now on.
+/// The poll unwinds, the task is to be polled again, and the new waker is the one that is called from now on.
 #[test]
 fn a_former_waker_whose_drop_panics_leaves_the_task_with_the_new_one() {
     let (mut task, handle) = sleeper();
@@ -142,8 +142,9 @@ fn a_former_waker_whose_drop_panics_leaves_the_task_with_the_new_one() {
     former.on_drop(|| panic!("in drop"));
     let new = Hooks::new();
     assert_eq!(panic_text(|| _ = new.poll(task.as_mut())), "in drop");
-    handle.cancel();
     assert_eq!((former.wakes(), new.wakes()), (0, 1));
+    handle.cancel();
+    assert_eq!((former.wakes(), new.wakes()), (0, 2));
     assert_eq!(new.poll(task.as_mut()), DELIVERED);
 }
 

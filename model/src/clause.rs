@@ -141,10 +141,10 @@ clauses! {
     Tsk8 "TSK-8" Definition apart "`abort()` and the end of the runtime are hard drops; a `JoinError` tells a cancellation, an abort and a panic apart."
 
     // Checkpoints and queries.
-    Chk1 "CHK-1" Definition observable "`cancel_pending()` is true if and only if some live frame has a request and neither it nor any frame further in has an open shield."
+    Chk1 "CHK-1" Definition observable "`cancel_pending()` is true if and only if some live frame has a request and neither it nor any frame further in has an open shield, each asked in turn from the inside out."
     Chk2 "CHK-2" Safety observable "A checkpoint whose first poll finds `cancel_pending()` wakes itself, suspends once, and is ready at its next poll."
     Chk3 "CHK-3" Safety observable "Any other checkpoint is ready at once, also without a current scope."
-    Chk4 "CHK-4" Liveness apart "After 128 checkpoints within one outermost poll that did not suspend, the next one suspends once, so that a loop of them cannot starve a deadline."
+    Chk4 "CHK-4" Liveness apart "After 128 checkpoints within one outermost poll each further one suspends once, so that a loop of them cannot starve a deadline."
     Chk5 "CHK-5" Definition observable "`is_shielded()` is true if and only if the current task, or without one the outermost frame, is live and it or a frame further in has an open shield."
     Chk6 "CHK-6" Safety observable "Without a current scope `cancel_pending()` and `is_shielded()` are false."
 

@@ -95,6 +95,10 @@ impl Past {
         let fibers = program.fibers().len();
         match op {
             Op::TryLock(lock) => {
+                let task = state.scopes(program, lane).find(|scope| program.fiber(*scope).kind == Kind::Task);
+                if task.is_some() && state.owner(lock) == task {
+                    return false;
+                }
                 // What is true now is not asked here, since it depends on who asks.
                 let held = 2 * fibers + lock.index();
                 let older = self.of(lane, held).len() - 1;
@@ -176,13 +180,16 @@ impl Past {
 
     fn finds_shielded(&mut self, program: &Program, state: &State, lane: LaneId, shielded: bool) -> bool {
         let mut after = self.clone();
+        let scopes = state.scopes(program, lane);
+        let task = scopes.clone().position(|scope| program.fiber(scope).kind == Kind::Task);
+        let mut own = scopes.take(task.map_or(usize::MAX, |at| at + 1));
+        let Some(outermost) = own.clone().last() else { return false };
         let mut open = |scope: FiberId, value| {
             after.reads(lane, program.fibers().len() + scope.index(), |read| read == Value::Open(value))
         };
-        let mut scopes = state.scopes(program, lane);
-        let task = scopes.clone().position(|scope| program.fiber(scope).kind == Kind::Task);
-        let mut own = scopes.by_ref().take(task.map_or(usize::MAX, |at| at + 1));
         let found = if shielded { own.any(|scope| open(scope, true)) } else { own.all(|scope| open(scope, false)) };
+        let is_live = |value| matches!(value, Value::Word(Phase::Live, ..));
+        let found = found && (!shielded || after.reads(lane, outermost.index(), is_live));
         if found {
             *self = after;
         }

@@ -369,6 +369,11 @@ impl State {
         true
     }
 
+    /// Who owns a re-entrant lock, as far as anybody does.
+    pub(crate) fn owner(&self, lock: LockId) -> Option<FiberId> {
+        self.locks[lock.index()].owner
+    }
+
     /// The scopes that the lane polls now, from the inside out.
     pub(crate) fn scopes(&self, program: &Program, lane: LaneId) -> impl Iterator<Item = FiberId> + Clone {
         let calls = self.lanes[lane.index()].calls.iter().rev();

@@ -87,9 +87,6 @@ fn a_call_that_finds_nothing_to_do_may_be_told_what_was_true_before() {
     assert!(tasks_allow(taken, [[Ret::Flag(true), OK], [REFUSED, Ret::Unit]]));
     let asked = ["cancel t1; lock l0", "is_locked l0; cancel_pending"];
     assert!(tasks_allow(asked, [[Ret::Flag(true), OK], [Ret::Flag(true), Ret::Flag(false)]]));
-    // The other way round: it knows of the request, and not of the release before it.
-    let released = ["cancel_on_drop t1; lock l0", "cancel_pending; try_lock l0"];
-    assert!(tasks_allow(released, [[Ret::Unit, OK], [Ret::Flag(true), REFUSED]]));
     // A wait that takes an old number of notifications for the present one is over at once.
     let notified = ["notify w0; lock l0", "is_locked l0; wait w0"];
     assert!(tasks_allow(notified, [[Ret::Unit, OK], [Ret::Flag(true), OK]]));

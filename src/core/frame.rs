@@ -114,7 +114,7 @@ pub(super) fn spend_checkpoint() -> bool {
         return false;
     }
     CHECKPOINTS.with(|passed| {
-        passed.set(passed.get() + 1);
+        passed.set(passed.get().saturating_add(1));
         passed.get() > CHECKPOINT_BUDGET
     })
 }

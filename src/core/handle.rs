@@ -62,7 +62,8 @@ macro_rules! handle {
             /// and the result is [`Cancelled`](crate::Cancelled). It has no effect on a body that returns before. May be
             /// called from anywhere: another thread, the body itself, a destructor that the cancellation runs.
             ///
-            /// Each call adds one request, up to 2<sup>24</sup> - 1, and wakes, unless it was woken since it suspended.
+            /// Each call adds one request while the body has not ended, up to 2<sup>24</sup> - 1, and wakes, unless it was
+            /// woken since it suspended.
             /// Whoever sees the request, a destructor that runs for it or a query that counts it, sees what was done before
             /// this call.
             ///
@@ -161,6 +162,9 @@ macro_rules! handle {
             }
 
             /// Whether the body was dropped out of an open shield, by something that no shield can defer.
+            ///
+            /// True as soon as that begins: the destructors of the body may still be running until
+            /// [`is_finished`](Self::is_finished). What the body had done by then is visible.
             ///
             /// That is the accident this crate exists for: tokio's `abort`, its `timeout`, `select!`, a runtime that
             /// shut down. The [front page](crate) names what to use instead.

@@ -181,8 +181,9 @@ impl RawLock {
     }
 
     pub(super) fn is_held_by(&self, owner: Owner) -> bool {
-        // ORDERING: relaxed; a task sees its own entries, and nobody else enters in its name.
-        owner.holds(self.word.load(Ordering::Relaxed))
+        // ORDERING: acquire, pairs with the release of `hand_over`: whoever hands over enters in this task's name, maybe for
+        // another branch of it.
+        owner.holds(self.word.load(Ordering::Acquire))
     }
 
     /// Waits for the lock on behalf of whoever polls; then `guard` makes the guard.

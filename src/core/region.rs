@@ -12,7 +12,7 @@
 use std::future::Future;
 use std::mem;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use pin_project_lite::pin_project;
 
@@ -66,7 +66,7 @@ impl<F: Future> Region<F> {
         let Some(body) = this.body.as_mut().as_pin_mut() else { polled_after_its_end() };
         // Not without a body: after the end it belongs to the guards that are left (invariant 3 of `scope.rs`).
         if let Some(outer) = scope.take_outer() {
-            let_go(scope, outer);
+            let_go(scope, outer, cx.waker());
         }
         let Some(look) = scope.look() else { polled_after_its_end() };
         if look.has_request() && scope.shields.open_now() == 0 && scope.try_end_for_request(look) {
@@ -86,7 +86,7 @@ impl<F: Future> Region<F> {
             return Poll::Ready(Ok(value));
         }
 
-        let panicked = SuspendOnUnwind(scope);
+        let panicked = SuspendOnUnwind(scope, cx.waker());
         suspended(cx, scope);
         let look = scope.register(cx.waker());
         mem::forget(panicked);
@@ -106,8 +106,8 @@ impl<F: Future> Region<F> {
 
 /// Closes the shield of the scope around, which was held while this one was suspended.
 #[cold]
-fn let_go(scope: &Scope, outer: ShieldScope) {
-    let panicked = SuspendOnUnwind(scope);
+fn let_go(scope: &Scope, outer: ShieldScope, waker: &Waker) {
+    let panicked = SuspendOnUnwind(scope, waker);
     drop(outer);
     mem::forget(panicked);
 }
@@ -117,20 +117,19 @@ fn polled_after_its_end() -> ! {
     panic!("shieldable: a task or scope was polled after it had returned or panicked");
 }
 
-/// The timer and the wakers are user code, and may panic. The scope is then suspended all the same: it shields the scope
-/// around it, or is woken for a request that this poll would have delivered.
-struct SuspendOnUnwind<'a>(&'a Scope);
+/// The timer and the wakers are user code, and may panic. The scope is then suspended all the same, with its hold of the
+/// scope around if it is shielded, and is polled again: the wake that led to this poll is spent, and no waker is registered.
+struct SuspendOnUnwind<'a>(&'a Scope, &'a Waker);
 
 impl Drop for SuspendOnUnwind<'_> {
     fn drop(&mut self) {
         if self.0.shields.open_now() > 0 {
             self.0.hold_outer();
-        } else if self.0.has_pending_request() {
-            // A second panic goes nowhere.
-            let mut second = FirstPanic::default();
-            second.catch(|| self.0.wake());
-            mem::forget(second);
         }
+        // A second panic goes nowhere.
+        let mut second = FirstPanic::default();
+        second.catch(|| self.1.wake_by_ref());
+        mem::forget(second);
     }
 }
 

@@ -10,7 +10,7 @@
 //!     * [`WAKER`]: there is a waker in `waker`. Set by the polling side when it registers one; cleared by whoever takes it
 //!       out: to call it (a request, a shield closed elsewhere), to replace it, or at the end.
 //!     * the number of outstanding requests.
-//!     * the number of registrations so far; wraps around.
+//!     * the number of registrations, and of shields closed elsewhere, so far; wraps around.
 //! * `shields`: the open guards (`shield_count.rs`).
 //! * `waker`: of the last poll that was `Pending`, unless it has been taken out since (`waker.rs`).
 //! * `outer`: a shield of the scope around this one. Held by the polling side while this scope is suspended with an open
@@ -30,9 +30,11 @@
 //!    is a read-modify-write after this one, and the poll looks at requests and shields after that (DLV-10).
 //! 6. Taking a waker out is a compare-exchange from a word that was loaded before the copy, with the registrations in it: it
 //!    fails for whoever copied another (invariant 2 of `waker.rs`). They are counted modulo 2^36: to be deceived,
-//!    a copier must stand still between its two accesses for exactly as many, each of which is a poll of this scope, with the
-//!    same requests before and after. At 30 ns for such a poll that is half an hour.
-//! 7. A scope that is done keeps no waker (HDL-11), and nobody sets `WAKER` again: the place needs no destructor.
+//!    a copier must stand still between its two accesses for exactly as many, each of which is a poll of this scope or a
+//!    shield of it closed elsewhere, with the same requests before and after. At 30 ns each that is half an hour.
+//! 7. A scope is torn exactly if it ends by being dropped while a shield is open: the exchange that ends it fails if a
+//!    shield was closed elsewhere, or anything else happened, since the shields were looked at (SCP-10).
+//! 8. A scope that is done keeps no waker (HDL-11), and nobody sets `WAKER` again: the place needs no destructor.
 //!
 //! Invariant 5 and std's contract (a wake, coalesced or not, happens before the start of a later poll) are all that the poll
 //! needs: while it finds `WAKER` set and the waker the same, it makes no read-modify-write at all.
@@ -60,7 +62,7 @@ const REQUESTS_BITS: u32 = 24;
 /// Further requests are not counted; they are as pending as the others.
 const MAX_REQUESTS: u64 = (1 << REQUESTS_BITS) - 1;
 
-/// Counted in the highest bits, so that they wrap around.
+/// Counted in the highest bits, so that they wrap around. A shield closed elsewhere counts as one, too.
 const ONE_REGISTRATION: u64 = 1 << (REQUESTS_SHIFT + REQUESTS_BITS);
 
 const fn requests(word: u64) -> u64 {
@@ -151,8 +153,9 @@ impl Scope {
 
     /// A shield was closed elsewhere.
     pub(super) fn wake(&self) {
-        // Also where there is no waker: invariant 5. A scope that is ending needs none.
-        if let Ok(Some(waker)) = self.take_waker(|word| is_live(word).then_some(word)) {
+        // Also where there is no waker: invariants 5 and 7. A scope that is ending needs none.
+        let closed = |word: u64| is_live(word).then(|| word.wrapping_add(ONE_REGISTRATION));
+        if let Ok(Some(waker)) = self.take_waker(closed) {
             waker.wake();
         }
     }
@@ -180,9 +183,10 @@ impl Scope {
 
     /// Takes a request back and gives the number that is left, frozen once the scope is ending.
     pub(super) fn uncancel(&self) -> usize {
-        // ORDERING: acquire of the load, as in `cancelling`. The exchange is relaxed: it publishes nothing, and as a
-        // read-modify-write it keeps up the release sequence of the requests that remain.
-        let before = self.word.fetch_update(Ordering::Relaxed, Ordering::Acquire, |word| {
+        // ORDERING: acquire, as in `cancelling`; of the exchange, too, which may find another request where the load has
+        // found one that is gone. It publishes nothing, and as a read-modify-write keeps up the release sequence of the
+        // requests that remain.
+        let before = self.word.fetch_update(Ordering::Acquire, Ordering::Acquire, |word| {
             (is_live(word) && requests(word) > 0).then(|| word - ONE_REQUEST)
         });
         match before {
@@ -203,8 +207,8 @@ impl Scope {
     }
 
     pub(super) fn was_torn(&self) -> bool {
-        // ORDERING: relaxed, a flag that publishes nothing.
-        self.word.load(Ordering::Relaxed) & TORN != 0
+        // ORDERING: acquire, pairs with the release of `end_by_drop`: who has to repair what was torn sees how it was left.
+        self.word.load(Ordering::Acquire) & TORN != 0
     }
 
     /// Whether a cancellation would be deferred now, for any thread.
@@ -258,12 +262,12 @@ impl Scope {
 
     /// Live to ending because the wrapper is being dropped; no change if it is ending already.
     pub(super) fn end_by_drop(&self) {
-        if !self.is_live() {
-            return;
-        }
-        let torn = if self.shields.open_now() > 0 { TORN } else { 0 };
-        // ORDERING: relaxed, publishes nothing: the body is still to be dropped.
-        self.word.fetch_or(ENDING | torn, Ordering::Relaxed);
+        // ORDERING: release, pairs with `was_torn`: what the body had done is visible. Acquire of the load, pairs with the
+        // release of `wake`: a shield that was closed before this word is seen closed (invariant 7).
+        let _ = self.word.fetch_update(Ordering::Release, Ordering::Acquire, |word| {
+            let torn = if self.shields.open_now() > 0 { TORN } else { 0 };
+            is_live(word).then_some(word | ENDING | torn)
+        });
     }
 
     /// The timer of the scope is ready: adds a request without a wake. The poll that is going on delivers it, or the close of

@@ -7,6 +7,10 @@ use crate::common::*;
 pub const MODELS: &[Model] = &[
     model!(a_hard_drop_races_cancel: "accepted", "too late"),
     model!(a_hard_drop_races_a_guard_dropped_elsewhere: "torn out of its shield", "the shield was closed first"),
+    model!(a_hard_drop_races_the_last_shield_and_a_request:
+        "torn", "closed, requested, and then dropped", "requested too late"),
+    model!(a_hard_drop_races_the_last_shield_and_a_request_taken_back:
+        "torn", "closed, requested, taken back, and then dropped", "requested too late", "taken back too late"),
     model!(a_hard_drop_races_cancel_and_a_guard_dropped_elsewhere: "torn", "not torn").bounded(3),
     model!(a_task_dropped_hard_hands_its_lock_to_the_waiter: "had to wait", "came later"),
     model!(a_task_dropped_hard_while_it_waits_races_the_release: "it had been granted", "it had not").bounded(3),
@@ -51,6 +55,54 @@ fn a_hard_drop_races_a_guard_dropped_elsewhere() {
     assert!(handle.is_finished() && !handle.is_shielded());
     saw(if handle.was_torn() { "torn out of its shield" } else { "the shield was closed first" });
     closer.join().unwrap();
+}
+
+/// A request that counts comes before the end, and the shield was closed before that.
+fn a_hard_drop_races_the_last_shield_and_a_request() {
+    let (runner, handle, guard) = shielded_for_ever(());
+    let other = spawn("other", {
+        let handle = handle.clone();
+        move || {
+            call("drop the guard", || drop(guard));
+            call("cancel", || handle.cancel());
+        }
+    });
+
+    call("drop the task", || drop(runner));
+    other.join().unwrap();
+    saw(match (handle.cancelling(), handle.was_torn()) {
+        (1, false) => "closed, requested, and then dropped",
+        (0, true) => "torn",
+        (0, false) => "requested too late",
+        other => panic!("its last shield was closed while it was live: {other:?}"),
+    });
+}
+
+/// The same where the word of the scope ends up as it was, with no waker in it from the beginning.
+fn a_hard_drop_races_the_last_shield_and_a_request_taken_back() {
+    let (runner, handle, guard) = shielded_for_ever(());
+    handle.cancel();
+    handle.uncancel();
+    let other = spawn("other", {
+        let handle = handle.clone();
+        move || {
+            call("drop the guard", || drop(guard));
+            call("cancel", || handle.cancel());
+            let counted = call("cancelling", || handle.cancelling()) == 1;
+            call("uncancel", || handle.uncancel());
+            counted
+        }
+    });
+
+    call("drop the task", || drop(runner));
+    let counted = other.join().unwrap();
+    saw(match (counted, handle.cancelling(), handle.was_torn()) {
+        (true, 0, false) => "closed, requested, taken back, and then dropped",
+        (true, 1, false) => "taken back too late",
+        (false, 0, true) => "torn",
+        (false, 0, false) => "requested too late",
+        other => panic!("its last shield was closed while it was live: {other:?}"),
+    });
 }
 
 fn a_hard_drop_races_cancel_and_a_guard_dropped_elsewhere() {

@@ -19,6 +19,8 @@ pub const MODELS: &[Model] = &[
     model!(cancel_races_a_body_that_panics: "counted", "too late to be counted"),
     model!(cancel_races_a_poll_that_unwinds_out_of_its_former_waker:
         "unwound", "the former waker was called"),
+    model!(a_guard_dropped_elsewhere_races_a_poll_that_unwinds_although_its_waker_was_called:
+        "closed before it", "closed in it or later"),
     model!(cancel_races_a_poll_that_unwinds_out_of_an_inner_scope_in_its_shield:
         "requested before it ran", "requested before its shield was closed", "requested after it"),
     model!(two_race_to_the_waker_that_panics_of_the_former_task_of_a_scope:
@@ -161,6 +163,43 @@ fn cancel_races_a_poll_that_unwinds_out_of_its_former_waker() {
             saw("the former waker was called");
         }
     }
+}
+
+/// The wake of the guard may be what led to the poll, which makes a request and unwinds before it has registered a waker.
+fn a_guard_dropped_elsewhere_races_a_poll_that_unwinds_although_its_waker_was_called() {
+    let slot = Slot::new();
+    let mut ready = false;
+    let when_dropped = OnDrop(|| panics("in the timer"));
+    let timer = poll_fn(move |_| {
+        let _part_of_it = &when_dropped;
+        if std::mem::replace(&mut ready, true) { Poll::Ready(()) } else { Poll::Pending }
+    });
+    let body = {
+        let slot = slot.clone();
+        async move {
+            slot.put(shield_scope());
+            pending::<()>().await
+        }
+    };
+    let mut timeout = Box::pin(timeout_with(timer, body));
+    let woken = Flag::default();
+    let waker = waker_that({
+        let woken = woken.clone();
+        move || woken.set()
+    });
+    let mut poll = || timeout.as_mut().poll(&mut Context::from_waker(&waker)).is_pending();
+    assert!(poll());
+    let guard = slot.take();
+    let closer = spawn("closer", move || call("drop the guard", || drop(guard)));
+
+    call("poll", || {
+        saw(if woken.is_set() { "closed before it" } else { "closed in it or later" });
+        woken.clear();
+        assert_eq!(catch(&mut poll), Err("in the timer"));
+    });
+    closer.join().unwrap();
+    assert!(woken.is_set(), "asleep with a request");
+    assert!(!poll());
 }
 
 /// Fails the model if the body is dropped while `inside` is set.
