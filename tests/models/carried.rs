@@ -16,6 +16,7 @@ pub const MODELS: &[Model] = &[
         "one of two", "the only one, or none"),
     model!(a_request_taken_back_in_the_place_of_another_carries_what_was_done_before_it:
         "each took one", "one took none"),
+    model!(a_request_that_an_uncancel_finds_frozen_carries_what_was_done_before_it: "frozen", "none, or taken back"),
     model!(who_finds_a_task_torn_sees_how_it_was_left: "torn", "not torn yet"),
     model!(a_task_that_finds_itself_the_owner_sees_what_the_former_holder_did: "the owner", "not yet the owner"),
     model!(a_request_that_the_end_freezes_carries_what_was_done_before_it:
@@ -110,6 +111,28 @@ fn a_request_taken_back_in_the_place_of_another_carries_what_was_done_before_it(
     } else {
         saw("one took none");
     }
+}
+
+fn a_request_that_an_uncancel_finds_frozen_carries_what_was_done_before_it() {
+    let written = Arc::new(Payload::new(0));
+    let task = ShieldableTask::new(async {});
+    let handle = task.handle();
+    let other = spawn("other", {
+        let written = written.clone();
+        move || {
+            written.bump();
+            call("cancel", || task.handle().cancel());
+            call("drop the task", || drop(task));
+        }
+    });
+
+    if call("uncancel", || handle.uncancel()) == 1 {
+        assert_eq!(written.get(), 1);
+        saw("frozen");
+    } else {
+        saw("none, or taken back");
+    }
+    other.join().unwrap();
 }
 
 fn who_finds_a_task_torn_sees_how_it_was_left() {
