@@ -28,7 +28,7 @@ thread_cell! {
     static CHECKPOINTS: Cell<u32> = Cell::new(0);
 }
 
-/// So many checkpoints in one outermost poll; then one suspends, so that deadlines around a loop of them are looked at.
+/// So many checkpoints in one outermost poll; then each suspends, so that deadlines around a loop of them are looked at.
 const CHECKPOINT_BUDGET: u32 = 128;
 
 /// A scope that is being polled, or whose body is being dropped, on this thread.
