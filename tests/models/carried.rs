@@ -1,12 +1,10 @@
 //! Who sees what another thread has done to a task, by whatever call, sees what that one did before.
 
-use std::future::{Future, poll_fn};
 use std::sync::Arc;
-use std::task::Poll;
 
 use crate::checker::atomic::{AtomicUsize, Ordering};
 use crate::common::*;
-use crate::reentrant::{free_after, in_a_task, shared};
+use crate::reentrant::{free_after, in_a_task, queues, shared};
 
 pub const MODELS: &[Model] = &[
     model!(a_request_that_the_body_finds_pending_carries_what_was_done_before_it:
@@ -171,11 +169,7 @@ fn a_task_that_finds_itself_the_owner_sees_what_the_former_holder_did() {
         let (lock, written) = (lock.clone(), written.clone());
         async move {
             let mut waits = Box::pin(lock.clone().lock_owned());
-            poll_fn(|cx| {
-                assert!(waits.as_mut().poll(cx).is_pending());
-                Poll::Ready(())
-            })
-            .await;
+            queues(waits.as_mut()).await;
             yield_once().await;
             if call("is_held_by_current", || lock.is_held_by_current()) {
                 assert_eq!(written.get(), 1);

@@ -38,6 +38,15 @@ fn two_guards(lock: &Shared) -> (OwnedRLockGuard<Payload>, OwnedRLockGuard<Paylo
     in_a_task(|| (lock.clone().try_lock_owned().unwrap(), lock.clone().try_lock_owned().unwrap()))
 }
 
+/// Polls an acquisition once on behalf of the task that awaits this, where it has to queue.
+pub async fn queues(mut acquisition: Pin<&mut (impl Future + ?Sized)>) {
+    poll_fn(|cx| {
+        assert!(acquisition.as_mut().poll(cx).is_pending());
+        Poll::Ready(())
+    })
+    .await;
+}
+
 /// A task of its own that takes one turn and tells whether it had to wait.
 fn take_a_turn(task: &'static str, lock: &Shared) -> bool {
     let acquired = Runner::new(task, ShieldableTask::new(lock.clone().lock_owned())).finish_and_tell();
@@ -160,11 +169,7 @@ fn a_release_makes_the_waiting_task_the_owner_at_once() {
         let lock = lock.clone();
         async move {
             let mut waits = Box::pin(lock.clone().lock_owned());
-            poll_fn(|cx| {
-                assert!(waits.as_mut().poll(cx).is_pending());
-                Poll::Ready(())
-            })
-            .await;
+            queues(waits.as_mut()).await;
             yield_once().await;
             saw(match lock.try_lock() {
                 Ok(again) => {
@@ -196,11 +201,7 @@ pub fn changes_tasks(
         let slot = slot.clone();
         async move {
             let mut acquisition = slot.take();
-            poll_fn(|cx| {
-                assert!(acquisition.as_mut().poll(cx).is_pending());
-                Poll::Ready(())
-            })
-            .await;
+            queues(acquisition.as_mut()).await;
             slot.put(acquisition);
             pending::<()>().await
         }
