@@ -15,10 +15,10 @@ use crate::hash::Fold;
 use crate::history::{History, Order, Seen};
 use crate::machine::Micro;
 use crate::model::Model;
-use crate::past::{self, Past};
-use crate::program::{LaneId, MAX_LANES, Op, OpId, Program};
+use crate::past::{self, Past, Step};
+use crate::program::{LaneId, MAX_LANES, OpId, Program};
 use crate::ret::Ret;
-use crate::state::State;
+use crate::state::{NodeStage, State};
 use crate::trace::{Coverage, Trace};
 
 /// A history that the spec does not allow.
@@ -136,8 +136,8 @@ impl<'p> Judge<'p> {
                 let at = usize::from(node.next[index]);
                 let expected = lanes[index].get(at).map(|at| history.events[*at].seen);
                 let asks = node.past.is_some().then(|| self.asks(&mut node.state, lane)).flatten();
-                if let Some(told) = asks.and_then(|op| self.told(&node, lane, op, expected)) {
-                    todo.push(told);
+                if let Some(op) = asks {
+                    self.told(&node, lane, op, expected, &mut todo);
                 }
                 let only_asks = asks.is_some_and(|op| !past::changes(&node.state, self.model.program().op(op)));
                 for choice in 0..self.model.choices(&mut node.state, lane) {
@@ -158,6 +158,9 @@ impl<'p> Judge<'p> {
                             continue;
                         }
                         after.returned[index] = true;
+                    }
+                    if let Some(over) = asks.and_then(|op| self.over_at_once(&node, &after, lane, op)) {
+                        todo.push(over);
                     }
                     todo.push(after);
                 }
@@ -180,19 +183,16 @@ impl<'p> Judge<'p> {
     /// A step of the lane, as far as nobody could notice more; up to a query, which may be told something else.
     fn advance(&self, node: &mut Node, lane: LaneId, choice: u8, trace: &mut Trace) -> Micro {
         let Some(past) = &mut node.past else { return self.model.advance(&mut node.state, lane, choice, trace) };
-        let before = node.state;
         let program = self.model.program();
         let mut choice = choice;
         loop {
+            let before = node.state;
             let begins = self.model.begins(&mut node.state, lane).map(|op| program.op(op));
             let micro = self.model.micro(&mut node.state, lane, choice, trace);
             choice = 0;
-            if let Some(Op::Notify(waiter)) = begins {
-                past.notified(program, lane, waiter);
-            }
+            past.stepped(program, lane, Step { before: &before, after: &node.state, begins, micro });
             let silent = micro == Micro::Silent && !self.model.is_over(&node.state, lane);
             if !silent || self.asks(&mut node.state, lane).is_some() {
-                past.moved(program, &before, &node.state, lane);
                 return micro;
             }
         }
@@ -204,16 +204,29 @@ impl<'p> Judge<'p> {
     }
 
     /// The lane asks, and is told what it is expected to have been told, if that was true lately.
-    fn told(&self, node: &Node, lane: LaneId, op: OpId, expected: Option<Seen>) -> Option<Node> {
-        let Some(Seen::Return(answered, ret)) = expected else { return None };
-        let mut told = node.clone();
-        let program = self.model.program();
-        if answered != op || !told.past.as_mut()?.may_tell(program, &node.state, lane, program.op(op), ret) {
-            return None;
+    fn told(&self, node: &Node, lane: LaneId, op: OpId, expected: Option<Seen>, todo: &mut Vec<Node>) {
+        let (Some(Seen::Return(answered, ret)), Some(past)) = (expected, &node.past) else { return };
+        // Not in the middle of a walk over the frames.
+        if answered != op || node.state.lanes[lane.index()].walk.is_some() {
+            return;
         }
-        self.model.tell(&mut told.state, lane, ret, &mut Trace::new());
-        told.returned[lane.index()] = true;
-        Some(told)
+        let program = self.model.program();
+        for past in past.told(program, &node.state, lane, program.op(op), ret) {
+            let mut told = Node { past: Some(past), ..node.clone() };
+            self.model.tell(&mut told.state, lane, ret, &mut Trace::new());
+            told.returned[lane.index()] = true;
+            todo.push(told);
+        }
+    }
+
+    /// The lane has begun a wait, but with an old number of notifications, so that it is over.
+    fn over_at_once(&self, before: &Node, begun: &Node, lane: LaneId, op: OpId) -> Option<Node> {
+        let program = self.model.program();
+        let (waiter, wait) = (past::begins_wait(program.op(op))?, program.node(op));
+        let past = before.past.as_ref()?.began_before(lane, waiter, wait)?;
+        let mut over = Node { past: Some(past), ..begun.clone() };
+        over.state.nodes[wait.index()].stage = NodeStage::Granted;
+        Some(over)
     }
 
     /// The events of each lane, as indices into the history.

@@ -1,25 +1,62 @@
 //! What a thread may still take for the present where "before" is not a matter of time.
 //!
-//! A query is a load that orders nothing: under weak memory it may answer with what was true before other threads did what
-//! they have done by now. What every memory model guarantees is coherence: of one atomic object a thread sees no value
-//! older than one that it has read there, or than its own last write. So for each lane and object the values are kept
-//! that the lane may still read, from the oldest to the present one.
+//! A query is a load: under weak memory it may answer with what was true before other threads did what they have done by
+//! now. What bounds it is what the thread knows. Of each object the versions are kept that somebody may still read, up to
+//! the present one, and of each lane its *view*: by object, the oldest version that the lane may read. A lane's view moves on
+//! with what it reads and writes itself (coherence), and it learns the view of another where the crate promises that one
+//! sees what the other did:
 //!
-//! A call that finds nothing to do changes nothing, and is a query in this sense: `cancel()` of a scope that is ending,
-//! `uncancel()` without a request, a `try_lock` that is refused, a checkpoint that does not suspend, a wait that is over at
-//! once since it took an old number of notifications for the present one. A call that changes something is a
-//! read-modify-write, and acts on the present.
+//! | who learns | what was known to |
+//! |---|---|
+//! | who is told of the requests or the end of a scope, takes a request back, delivers, or ends the scope | those who made the requests, and who ended it |
+//! | who counts the shields of a scope, or delivers in it | those who closed one elsewhere |
+//! | who gets a lock, at once or after a wait | those who released it before |
+//! | who has waited | who notified |
+//! | who polls, drops or joins a top fiber, or uses a slot | who did last |
+//!
+//! These are the views of Kang et al., "A promising semantics for relaxed-memory concurrency" (POPL 2017), without promises.
+//! A call that changes something is a read-modify-write, and acts on the present. One that finds nothing to do is a query:
+//! `cancel()` of a scope that is ending, `uncancel()` without a request, a `try_lock` that is refused, a checkpoint that
+//! does not suspend. So is the beginning of a wait, which may take an old number of notifications for the present one.
 
-use crate::program::{FiberId, Kind, LaneId, LockId, MAX_LOCKS, MAX_WAITERS, Make, Op, Program, WaiterId};
-use crate::ret::{Outcome, Refusal, Ret};
-use crate::state::{Phase, State};
+use std::ops::RangeInclusive;
 
-/// What one lane may read of each object.
+use crate::machine::Micro;
+use crate::program::{
+    FiberId, Kind, LaneId, LockId, MAX_FIBERS, MAX_LOCKS, MAX_SLOTS, MAX_WAITERS, Make, NodeId, Op, Program, WaiterId,
+};
+use crate::ret::{Refusal, Ret};
+use crate::state::{NodeStage, Phase, Stage, State};
+
+/// What the lanes and all that goes from one to another know.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Past {
-    /// By lane and object. Never empty: the last one is the present.
-    values: Vec<Vec<Value>>,
-    objects: usize,
+    /// By object.
+    lines: Vec<Line>,
+    lanes: Vec<View>,
+    /// By fiber: of who polled or dropped it last, if it is a top one.
+    places: Vec<View>,
+    /// Of those who released it.
+    locks: [View; MAX_LOCKS],
+    /// Of who granted or notified it.
+    nodes: Vec<View>,
+    /// Of who used it last.
+    slots: [View; MAX_SLOTS],
+}
+
+/// The versions of an object that may still be read, the present one last.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Line {
+    /// The number of the oldest.
+    first: u8,
+    versions: Vec<Version>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Version {
+    value: Value,
+    /// What is learned by reading it.
+    view: View,
 }
 
 /// What an atomic object tells.
@@ -27,189 +64,457 @@ pub(crate) struct Past {
 enum Value {
     /// Phase, requests and whether it was torn: one word.
     Word(Phase, u8, bool),
-    /// Whether a scope has an open shield.
-    Open(bool),
+    /// Shields of a scope that were opened, less those closed by who polls it; or that were closed elsewhere.
+    Count(i8),
     /// Whether a lock is held.
     Held(bool),
-    /// How often a waiter was notified.
-    Notified(u8),
+    /// A waiter was notified as often as the number of the version says.
+    Notified,
 }
 
-/// The objects in their order: the words of all fibers, their shields, the locks. After them come the waiters, whose
-/// notifications the state forgets.
-fn objects(program: &Program, state: &State) -> impl Iterator<Item = Value> {
-    let fibers = || program.fibers().map(|fiber| *state.fiber(fiber));
-    let words = fibers().map(|it| Value::Word(it.phase, it.requests, it.torn));
-    let shields = fibers().map(|it| Value::Open(it.open > 0));
-    let locks = (0..MAX_LOCKS as u8).map(|lock| Value::Held(state.is_locked(LockId(lock))));
-    words.chain(shields).chain(locks)
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Object(u8);
+
+const OBJECTS: usize = 3 * MAX_FIBERS + MAX_LOCKS + MAX_WAITERS;
+
+impl Object {
+    fn word(fiber: FiberId) -> Self {
+        Self(fiber.0)
+    }
+
+    fn opened(fiber: FiberId) -> Self {
+        Self(MAX_FIBERS as u8 + fiber.0)
+    }
+
+    fn closed(fiber: FiberId) -> Self {
+        Self(2 * MAX_FIBERS as u8 + fiber.0)
+    }
+
+    fn held(lock: LockId) -> Self {
+        Self(3 * MAX_FIBERS as u8 + lock.0)
+    }
+
+    fn notified(waiter: WaiterId) -> Self {
+        Self((3 * MAX_FIBERS + MAX_LOCKS) as u8 + waiter.0)
+    }
+
+    fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+/// By object: the oldest version that may still be read by who knows so much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct View([u8; OBJECTS]);
+
+impl View {
+    const NOTHING: Self = Self([0; OBJECTS]);
+
+    fn learn(&mut self, other: &Self) {
+        for (own, other) in self.0.iter_mut().zip(other.0) {
+            *own = (*own).max(other);
+        }
+    }
+
+    fn oldest(&self, object: Object) -> u8 {
+        self.0[object.index()]
+    }
+
+    fn set(&mut self, object: Object, version: u8) {
+        self.0[object.index()] = version;
+    }
+}
+
+impl Line {
+    fn new(value: Value) -> Self {
+        Self { first: 0, versions: vec![Version { value, view: View::NOTHING }] }
+    }
+
+    fn newest(&self) -> u8 {
+        self.first + (self.versions.len() - 1) as u8
+    }
+
+    fn at(&self, version: u8) -> &Version {
+        &self.versions[usize::from(version - self.first)]
+    }
+
+    fn present(&self) -> &Version {
+        self.at(self.newest())
+    }
+
+    fn count(&self, version: u8) -> i8 {
+        match self.at(version).value {
+            Value::Count(count) => count,
+            _ => unreachable!("a count"),
+        }
+    }
+}
+
+/// A micro step of a lane: the state before and after it, the operation that it began, and what it was.
+#[derive(Clone, Copy)]
+pub(crate) struct Step<'a> {
+    pub(crate) before: &'a State,
+    pub(crate) after: &'a State,
+    pub(crate) begins: Option<Op>,
+    pub(crate) micro: Micro,
+}
+
+impl Step<'_> {
+    fn stage(&self, lane: LaneId) -> Stage {
+        self.before.lanes[lane.index()].calls.last().map_or(Stage::Lane, |call| call.stage)
+    }
+
+    /// The slot whose mutex was taken.
+    fn slot(&self) -> Option<usize> {
+        match self.begins? {
+            // With nothing to put there, it is left alone.
+            Op::Put(_) if matches!(self.micro, Micro::Returned(_, Ret::Absent)) => None,
+            Op::Put(slot) | Op::Take(slot) | Op::DropSlot(slot) => Some(slot.index()),
+            _ => None,
+        }
+    }
 }
 
 impl Past {
     pub(crate) fn new(program: &Program, start: &State) -> Self {
-        let waiters = (0..MAX_WAITERS).map(|_| Value::Notified(0));
-        let now: Vec<_> = objects(program, start).chain(waiters).map(|value| vec![value]).collect();
-        let values = program.lanes().flat_map(|_| now.clone()).collect();
-        Self { values, objects: now.len() }
-    }
-
-    fn of(&mut self, lane: LaneId, object: usize) -> &mut Vec<Value> {
-        &mut self.values[lane.index() * self.objects + object]
-    }
-
-    /// After a micro step of the lane: what it has changed is the only thing that it may read, and the newest for others.
-    pub(crate) fn moved(&mut self, program: &Program, before: &State, after: &State, lane: LaneId) {
-        let changes = objects(program, before).zip(objects(program, after)).enumerate();
-        for (object, (before, after)) in changes.filter(|(_, (before, after))| before != after) {
-            // A handle goes from hand to hand under a mutex: who has it knows that its scope is there.
-            let is_new = matches!(before, Value::Word(Phase::Unborn, ..));
-            for other in program.lanes() {
-                let values = self.of(other, object);
-                if other == lane || is_new {
-                    values.clear();
-                }
-                values.push(after);
-            }
+        let mut lines = vec![Line::new(Value::Notified); OBJECTS];
+        for fiber in program.fibers() {
+            let it = start.fiber(fiber);
+            lines[Object::word(fiber).index()] = Line::new(Value::Word(it.phase, it.requests, it.torn));
+        }
+        for count in &mut lines[MAX_FIBERS..3 * MAX_FIBERS] {
+            *count = Line::new(Value::Count(0));
+        }
+        for held in &mut lines[3 * MAX_FIBERS..][..MAX_LOCKS] {
+            *held = Line::new(Value::Held(false));
+        }
+        Self {
+            lines,
+            lanes: vec![View::NOTHING; program.lanes().len()],
+            places: vec![View::NOTHING; program.fibers().len()],
+            locks: [View::NOTHING; MAX_LOCKS],
+            nodes: vec![View::NOTHING; program.nodes.len()],
+            slots: [View::NOTHING; MAX_SLOTS],
         }
     }
 
-    /// After a notification by the lane.
-    pub(crate) fn notified(&mut self, program: &Program, lane: LaneId, waiter: WaiterId) {
-        let object = self.waiter(waiter);
-        for other in program.lanes() {
-            let values = self.of(other, object);
-            let Some(&Value::Notified(before)) = values.last() else { unreachable!("a waiter's number") };
-            if other == lane {
-                values.clear();
+    fn line(&self, object: Object) -> &Line {
+        &self.lines[object.index()]
+    }
+
+    fn lane(&mut self, lane: LaneId) -> &mut View {
+        &mut self.lanes[lane.index()]
+    }
+
+    // Steps that act on the present.
+
+    pub(crate) fn stepped(&mut self, program: &Program, lane: LaneId, step: Step<'_>) {
+        self.learn(program, lane, step);
+        self.write(program, lane, step);
+        self.hand_on(program, lane, step);
+        self.forget();
+    }
+
+    fn learn(&mut self, program: &Program, lane: LaneId, step: Step<'_>) {
+        let Step { before, after, .. } = step;
+        let mut learned = View::NOTHING;
+        let mut learn_present = |object| learned.learn(&self.line(object).present().view);
+        for fiber in program.fibers() {
+            let (was, is) = (before.fiber(fiber), after.fiber(fiber));
+            let decides = matches!(step.stage(lane), Stage::Check | Stage::Deliver);
+            let delivers = decides && was.phase == Phase::Live && is.phase == Phase::Ending;
+            let ends = was.phase != Phase::Done && is.phase == Phase::Done;
+            if delivers || ends || is.requests < was.requests {
+                learn_present(Object::word(fiber));
             }
-            values.push(Value::Notified(before + 1));
+            if delivers || (is.open < was.open && !polls(program, before, lane, fiber)) {
+                learn_present(Object::closed(fiber));
+            }
         }
+        match step.begins {
+            Some(Op::Notify(waiter)) => learn_present(Object::notified(waiter)),
+            Some(Op::Let(Make::Wait(waiter)) | Op::Await(Make::Wait(waiter))) => {
+                let object = Object::notified(waiter);
+                learn_present(object);
+                learned.set(object, self.line(object).newest());
+            }
+            _ => {}
+        }
+        for fiber in program.fibers().filter(|fiber| !before.fiber(*fiber).busy && after.fiber(*fiber).busy) {
+            learned.learn(&self.places[fiber.index()]);
+        }
+        for (index, lock) in self.locks.iter().enumerate() {
+            if after.locks[index].depth > before.locks[index].depth {
+                learned.learn(lock);
+            }
+        }
+        if let Micro::Returned(_, Ret::Ready(_)) = step.micro {
+            for (index, make) in program.nodes.iter().enumerate() {
+                let over = before.nodes[index].stage != NodeStage::Gone && after.nodes[index].stage == NodeStage::Gone;
+                match make {
+                    Make::Join(task) if over => learned.learn(&self.places[task.index()]),
+                    _ if over && before.nodes[index].stage == NodeStage::Granted => learned.learn(&self.nodes[index]),
+                    _ => {}
+                }
+            }
+        }
+        if let Some(slot) = step.slot() {
+            learned.learn(&self.slots[slot]);
+        }
+        self.lane(lane).learn(&learned);
     }
 
-    fn waiter(&self, waiter: WaiterId) -> usize {
-        self.objects - MAX_WAITERS + waiter.index()
-    }
-
-    /// Whether the lane may be told that; if so, it is told nothing older from now on.
-    pub(crate) fn may_tell(&mut self, program: &Program, state: &State, lane: LaneId, op: Op, ret: Ret) -> bool {
-        let fibers = program.fibers().len();
-        match op {
-            Op::TryLock(lock) => {
-                let task = state.scopes(program, lane).find(|scope| program.fiber(*scope).kind == Kind::Task);
-                if task.is_some() && state.owner(lock) == task {
-                    return false;
-                }
-                // What is true now is not asked here, since it depends on who asks.
-                let held = 2 * fibers + lock.index();
-                let older = self.of(lane, held).len() - 1;
-                ret == Ret::Refused(Refusal::WouldBlock)
-                    && self.reads_one_of(lane, held, older, |value| value == Value::Held(true))
-            }
-            Op::Await(Make::Wait(waiter)) => {
-                // The number of the call is an old one, and the poll finds another.
-                let values = self.of(lane, self.waiter(waiter));
-                let over = ret == Ret::Ready(Outcome::Value) && values.len() > 1;
-                if over {
-                    values.remove(0);
-                }
-                over
-            }
-            Op::Checkpoint => ret == Ret::Unit && self.finds_pending(program, state, lane, false),
-            Op::CancelPending => {
-                matches!(ret, Ret::Flag(pending) if self.finds_pending(program, state, lane, pending))
-            }
-            Op::IsShielded => matches!(ret, Ret::Flag(shielded) if self.finds_shielded(program, state, lane, shielded)),
-            Op::HandleIsShielded(fiber) => {
-                let (open, word) = (fibers + fiber.index(), fiber.index());
-                let mut after = self.clone();
-                let shielded = ret == Ret::Flag(true) && {
-                    after.reads(lane, open, |value| value == Value::Open(true))
-                        && after.reads(lane, word, |value| matches!(value, Value::Word(Phase::Live, ..)))
+    fn write(&mut self, program: &Program, lane: LaneId, step: Step<'_>) {
+        let Step { before, after, .. } = step;
+        // What becomes of an object, and whether who reads that learns what this lane knows.
+        let mut written = Vec::new();
+        for fiber in program.fibers() {
+            let (was, is) = (before.fiber(fiber), after.fiber(fiber));
+            if (was.phase, was.requests, was.torn) != (is.phase, is.requests, is.torn) {
+                let releases = match (was.phase, is.phase) {
+                    (Phase::Unborn, _) | (_, Phase::Done) => true,
+                    // The timer's request is for the poll that looks at it.
+                    (Phase::Live, Phase::Live) => is.requests > was.requests && step.stage(lane) != Stage::Timer,
+                    (Phase::Live, Phase::Ending) => step.stage(lane) == Stage::Drop,
+                    _ => false,
                 };
-                if shielded {
-                    *self = after;
-                    return true;
+                written.push((Object::word(fiber), Value::Word(is.phase, is.requests, is.torn), releases));
+            }
+            if was.open != is.open {
+                let elsewhere = is.open < was.open && !polls(program, before, lane, fiber);
+                let object = if elsewhere { Object::closed(fiber) } else { Object::opened(fiber) };
+                let more = is.open as i8 - was.open as i8;
+                let line = self.line(object);
+                let count = line.count(line.newest()) + if elsewhere { -more } else { more };
+                written.push((object, Value::Count(count), true));
+            }
+        }
+        for lock in (0..MAX_LOCKS as u8).map(LockId) {
+            if before.is_locked(lock) != after.is_locked(lock) {
+                written.push((Object::held(lock), Value::Held(after.is_locked(lock)), false));
+            }
+        }
+        if let Some(Op::Notify(waiter)) = step.begins {
+            written.push((Object::notified(waiter), Value::Notified, true));
+        }
+
+        for (object, ..) in &written {
+            let version = self.line(*object).newest() + 1;
+            self.lane(lane).set(*object, version);
+        }
+        let own = *self.lane(lane);
+        for (object, value, releases) in written {
+            let former = *self.line(object).present();
+            let mut view = former.view;
+            if releases {
+                view.learn(&own);
+            }
+            self.lines[object.index()].versions.push(Version { value, view });
+            if matches!(former.value, Value::Word(Phase::Unborn, ..)) {
+                // A handle goes from hand to hand under a mutex: who has it knows that its scope is there.
+                self.lanes.iter_mut().for_each(|view| view.set(object, own.oldest(object)));
+            }
+        }
+    }
+
+    fn hand_on(&mut self, program: &Program, lane: LaneId, step: Step<'_>) {
+        let Step { before, after, .. } = step;
+        let own = *self.lane(lane);
+        for index in 0..MAX_LOCKS {
+            let (was, is) = (&before.locks[index], &after.locks[index]);
+            let handed_over = is.queue.len() < was.queue.len() && is.depth == was.depth;
+            if is.depth < was.depth || handed_over {
+                self.locks[index].learn(&own);
+            }
+        }
+        for (index, make) in program.nodes.iter().enumerate() {
+            if before.nodes[index].stage != NodeStage::Granted && after.nodes[index].stage == NodeStage::Granted {
+                match *make {
+                    Make::Lock(lock) => self.nodes[index] = self.locks[lock.index()],
+                    Make::Wait(waiter) => self.nodes[index] = self.line(Object::notified(waiter)).present().view,
+                    _ => {}
                 }
-                // Not shielded because of either; what was read of the other does not show.
-                self.reads(lane, open, |value| ret == Ret::Flag(false) && value == Value::Open(false))
-                    || self.reads(lane, word, |value| match value {
-                        Value::Word(Phase::Unborn, ..) => ret == Ret::Absent,
-                        Value::Word(Phase::Live, ..) => false,
-                        _ => ret == Ret::Flag(false),
-                    })
             }
-            Op::IsLocked(lock) => {
-                self.reads(lane, 2 * fibers + lock.index(), |value| value == Value::Held(ret == Ret::Flag(true)))
+        }
+        for fiber in program.fibers().filter(|fiber| !program.fiber(*fiber).inline) {
+            if before.fiber(fiber).busy && !after.fiber(fiber).busy {
+                self.places[fiber.index()] = own;
             }
-            op => {
-                let Some(fiber) = op.fiber() else { return false };
-                self.reads(lane, fiber.index(), |value| match value {
+        }
+        if let Some(slot) = step.slot() {
+            self.slots[slot] = own;
+        }
+    }
+
+    /// Drops the versions that no lane may read any more, so that pasts that allow the same are equal.
+    fn forget(&mut self) {
+        for index in 0..OBJECTS {
+            let oldest = self.lanes.iter().map(|view| view.0[index]).min().unwrap_or_default();
+            let line = &mut self.lines[index];
+            if oldest > line.first {
+                line.versions.drain(..usize::from(oldest - line.first));
+                line.first = oldest;
+                self.views().for_each(|view| view.0[index] = view.0[index].max(oldest));
+            }
+        }
+    }
+
+    fn views(&mut self) -> impl Iterator<Item = &mut View> {
+        let of_versions = self.lines.iter_mut().flat_map(|line| &mut line.versions).map(|version| &mut version.view);
+        let of_lanes = self.lanes.iter_mut().chain(&mut self.places);
+        of_lanes.chain(&mut self.locks).chain(&mut self.nodes).chain(&mut self.slots).chain(of_versions)
+    }
+
+    // Queries.
+
+    /// What is known after the lane has asked and was told that, in each way in which it may be told so.
+    pub(crate) fn told(&self, program: &Program, state: &State, lane: LaneId, op: Op, ret: Ret) -> Vec<Past> {
+        let mut after = self.clone();
+        let told = match (op, ret) {
+            (Op::HandleIsShielded(fiber), Ret::Flag(shielded)) => {
+                return self.told_of_shields(lane, fiber, shielded);
+            }
+            (Op::TryLock(lock), Ret::Refused(Refusal::WouldBlock)) => {
+                let task = state.scopes(program, lane).find(|scope| program.fiber(*scope).kind == Kind::Task);
+                let re_enters = task.is_some() && state.owner(lock) == task;
+                // What is true now is not asked here, since it depends on who asks.
+                let now = self.line(Object::held(lock)).newest();
+                !re_enters
+                    && after.looks_at(lane, Object::held(lock), |value| value == Value::Held(true))
+                    && after.lane(lane).oldest(Object::held(lock)) < now
+            }
+            (Op::Checkpoint, Ret::Unit) => after.finds_pending(program, state, lane, false),
+            (Op::CancelPending, Ret::Flag(pending)) => after.finds_pending(program, state, lane, pending),
+            (Op::IsShielded, Ret::Flag(shielded)) => after.finds_shielded(program, state, lane, shielded),
+            (Op::IsLocked(lock), Ret::Flag(held)) => {
+                after.looks_at(lane, Object::held(lock), |value| value == Value::Held(held))
+            }
+            (op, ret) => op.fiber().is_some_and(|fiber| {
+                after.reads(lane, Object::word(fiber), |value| match value {
                     Value::Word(phase, requests, torn) => answer(op, phase, requests, torn) == Some(ret),
                     _ => false,
                 })
-            }
-        }
+            }),
+        };
+        if told { vec![after] } else { Vec::new() }
     }
 
-    /// CHK-1 and CHK-5 walk outwards, and what they read of each scope may be of another time.
-    fn finds_pending(&mut self, program: &Program, state: &State, lane: LaneId, pending: bool) -> bool {
-        let mut after = self.clone();
-        for scope in state.scopes(program, lane) {
-            let open = program.fibers().len() + scope.index();
-            let requested = |value| matches!(value, Value::Word(Phase::Live, requests, _) if requests > 0);
-            if !pending && after.reads(lane, open, |value| value == Value::Open(true)) {
-                *self = after;
-                return true;
+    /// A count of those closed elsewhere, then one of the others, then the phase.
+    fn told_of_shields(&self, lane: LaneId, fiber: FiberId, shielded: bool) -> Vec<Past> {
+        let (opened, closed) = (Object::opened(fiber), Object::closed(fiber));
+        let mut ways = Vec::new();
+        for version in self.readable(lane, closed) {
+            let mut counted = self.clone();
+            counted.reads_version(lane, closed, version);
+            let count = self.line(closed).count(version);
+            let mut open = counted.clone();
+            if open.reads(lane, opened, |value| matches!(value, Value::Count(opened) if opened > count))
+                && open.looks_at(lane, Object::word(fiber), |value| is_live(value) == shielded)
+            {
+                ways.push(open);
             }
-            if !after.reads(lane, open, |value| value == Value::Open(false)) {
-                return false;
-            }
-            if pending && after.reads(lane, scope.index(), requested) {
-                *self = after;
-                return true;
-            }
-            if !after.reads(lane, scope.index(), |value| !requested(value)) {
-                return false;
+            if !shielded
+                && counted.reads(lane, opened, |value| matches!(value, Value::Count(opened) if opened <= count))
+            {
+                ways.push(counted);
             }
         }
-        if !pending {
-            *self = after;
+        ways
+    }
+
+    /// CHK-1 walks outwards, and what is read of each scope may be of another time.
+    fn finds_pending(&mut self, program: &Program, state: &State, lane: LaneId, pending: bool) -> bool {
+        for scope in state.scopes(program, lane) {
+            let requested = |value| matches!(value, Value::Word(Phase::Live, requests, _) if requests > 0);
+            if !pending && self.finds_open(lane, scope, true) {
+                return true;
+            }
+            if !self.finds_open(lane, scope, false) {
+                return false;
+            }
+            if pending && self.reads(lane, Object::word(scope), requested) {
+                return true;
+            }
+            if !self.reads(lane, Object::word(scope), |value| !requested(value)) {
+                return false;
+            }
         }
         !pending
     }
 
+    /// CHK-5, likewise.
     fn finds_shielded(&mut self, program: &Program, state: &State, lane: LaneId, shielded: bool) -> bool {
-        let mut after = self.clone();
         let scopes = state.scopes(program, lane);
         let task = scopes.clone().position(|scope| program.fiber(scope).kind == Kind::Task);
         let mut own = scopes.take(task.map_or(usize::MAX, |at| at + 1));
-        let Some(outermost) = own.clone().last() else { return false };
-        let mut open = |scope: FiberId, value| {
-            after.reads(lane, program.fibers().len() + scope.index(), |read| read == Value::Open(value))
-        };
-        let found = if shielded { own.any(|scope| open(scope, true)) } else { own.all(|scope| open(scope, false)) };
-        let is_live = |value| matches!(value, Value::Word(Phase::Live, ..));
-        let found = found && (!shielded || after.reads(lane, outermost.index(), is_live));
-        if found {
-            *self = after;
+        let Some(outermost) = own.clone().last() else { return !shielded };
+        if shielded {
+            own.any(|scope| self.finds_open(lane, scope, true)) && self.looks_at(lane, Object::word(outermost), is_live)
+        } else {
+            self.looks_at(lane, Object::word(outermost), |value| !is_live(value))
+                || own.all(|scope| self.finds_open(lane, scope, false))
         }
-        found
     }
 
-    /// Takes the oldest value of that sort, if there is one: it leaves the most to be read later.
-    fn reads(&mut self, lane: LaneId, object: usize, sort: impl Fn(Value) -> bool) -> bool {
-        self.reads_one_of(lane, object, usize::MAX, sort)
+    /// Whether a scope that the lane polls has open shields: it alone counts those that it opens and closes.
+    fn finds_open(&mut self, lane: LaneId, scope: FiberId, open: bool) -> bool {
+        let opened = self.line(Object::opened(scope));
+        let count = opened.count(opened.newest());
+        let closed = |value| matches!(value, Value::Count(closed) if (count > closed) == open);
+        self.reads(lane, Object::closed(scope), closed)
     }
 
-    /// The same, of the oldest so many.
-    fn reads_one_of(&mut self, lane: LaneId, object: usize, oldest: usize, sort: impl Fn(Value) -> bool) -> bool {
-        let values = self.of(lane, object);
-        let at = values.iter().take(oldest).position(|value| sort(*value));
-        if let Some(at) = at {
-            values.drain(..at);
-        }
-        at.is_some()
+    /// The versions that the lane may read.
+    fn readable(&self, lane: LaneId, object: Object) -> RangeInclusive<u8> {
+        self.lanes[lane.index()].oldest(object)..=self.line(object).newest()
     }
+
+    /// Reads the oldest version of that sort, if there is one: it leaves the most to be read later. Learns by it.
+    fn reads(&mut self, lane: LaneId, object: Object, sort: impl Fn(Value) -> bool) -> bool {
+        let found = self.readable(lane, object).find(|version| sort(self.line(object).at(*version).value));
+        if let Some(version) = found {
+            self.reads_version(lane, object, version);
+        }
+        found.is_some()
+    }
+
+    fn reads_version(&mut self, lane: LaneId, object: Object, version: u8) {
+        let view = self.line(object).at(version).view;
+        self.lane(lane).set(object, version);
+        self.lane(lane).learn(&view);
+    }
+
+    /// The same by a relaxed load: nothing is learned but that it is there.
+    fn looks_at(&mut self, lane: LaneId, object: Object, sort: impl Fn(Value) -> bool) -> bool {
+        let found = self.readable(lane, object).find(|version| sort(self.line(object).at(*version).value));
+        if let Some(version) = found {
+            self.lane(lane).set(object, version);
+        }
+        found.is_some()
+    }
+
+    /// What is known after the lane has begun a wait with a number of notifications that is not the present one: the wait is
+    /// over. None if the lane knows the present one.
+    pub(crate) fn began_before(&self, lane: LaneId, waiter: WaiterId, node: NodeId) -> Option<Past> {
+        let object = Object::notified(waiter);
+        let number = self.lanes[lane.index()].oldest(object);
+        if number == self.line(object).newest() {
+            return None;
+        }
+        let mut after = self.clone();
+        after.reads_version(lane, object, number);
+        after.nodes[node.index()] = self.line(object).at(number + 1).view;
+        Some(after)
+    }
+}
+
+fn is_live(value: Value) -> bool {
+    matches!(value, Value::Word(Phase::Live, ..))
+}
+
+/// Whether the lane polls the scope: a shield that it closes is not closed elsewhere.
+fn polls(program: &Program, state: &State, lane: LaneId, scope: FiberId) -> bool {
+    state.scopes(program, lane).any(|polled| polled == scope)
 }
 
 /// What an operation that changes nothing tells of the word of a scope.
@@ -229,24 +534,27 @@ fn answer(op: Op, phase: Phase, requests: u8, torn: bool) -> Option<Ret> {
 
 /// Whether the operation may turn out to be a query.
 pub(crate) fn asks(op: Op) -> bool {
-    use Op::{Cancel, Cancelling, HandleIsShielded, IsFinished, IsLocked, Uncancel, WasTorn};
-    matches!(
-        op,
-        Cancelling(_) | IsFinished(_) | HandleIsShielded(_) | WasTorn(_) | IsLocked(_) | Cancel(_) | Uncancel(_)
-    ) || asks_about_itself(op)
+    use Op::{Cancel, CancelPending, Cancelling, Checkpoint, HandleIsShielded, IsFinished, IsLocked, IsShielded};
+    use Op::{TryLock, Uncancel, WasTorn};
+    matches!(op, Cancelling(_) | IsFinished(_) | HandleIsShielded(_) | WasTorn(_) | IsLocked(_))
+        || matches!(op, CancelPending | IsShielded)
+        || matches!(op, Cancel(_) | Uncancel(_) | TryLock(_) | Checkpoint)
+        || begins_wait(op).is_some()
 }
 
-/// A query whose true answer depends on who asks.
-fn asks_about_itself(op: Op) -> bool {
-    use Op::{Await, CancelPending, Checkpoint, IsShielded, TryLock};
-    matches!(op, TryLock(_) | Checkpoint | CancelPending | IsShielded | Await(Make::Wait(_)))
+/// The waiter of a wait that the operation makes.
+pub(crate) fn begins_wait(op: Op) -> Option<WaiterId> {
+    match op {
+        Op::Let(Make::Wait(waiter)) | Op::Await(Make::Wait(waiter)) => Some(waiter),
+        _ => None,
+    }
 }
 
-/// Whether it would change something now, or tell what is not kept here.
+/// Whether one that asks, and returns now, changes something or tells what is not kept here.
 pub(crate) fn changes(state: &State, op: Op) -> bool {
     match op {
         Op::Cancel(fiber) => state.phase(fiber) == Phase::Live,
         Op::Uncancel(fiber) => state.phase(fiber) == Phase::Live && state.cancelling(fiber) > 0,
-        op => asks_about_itself(op),
+        op => matches!(op, Op::TryLock(_)) || begins_wait(op).is_some(),
     }
 }

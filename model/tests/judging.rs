@@ -60,17 +60,17 @@ fn what_changes_something_acts_on_the_present() {
     assert!(!allows(&program, Order::PerLane, &seen), "a live scope with one request has none left");
 }
 
-/// Two tasks that run to their ends, of two operations each, which return that.
-fn tasks_allow(bodies: [&str; 2], seen: [[Ret; 2]; 2]) -> bool {
+/// Two tasks that run to their ends, whose operations return that.
+fn tasks_allow<const N: usize, const M: usize>(bodies: [&str; 2], seen: ([Ret; N], [Ret; M])) -> bool {
     let [first, second] = bodies;
     let text = format!("task t0 {{ {first} }} task t1 {{ {second} }} thread {{ run t0 }} thread {{ run t1 }}");
     let program: Program = text.parse().unwrap();
     let mut history = History::new();
-    for ((lane, task), rets) in program.lanes().zip(program.fibers()).zip(seen) {
+    for ((lane, task), rets) in program.lanes().zip(program.fibers()).zip([&seen.0[..], &seen.1[..]]) {
         let run = program.lane(lane).next().expect("the lane runs its task");
         history.call(lane, run);
         for (op, ret) in program.body(task).zip(rets) {
-            history.returned(lane, op, ret);
+            history.returned(lane, op, *ret);
         }
         history.returned(lane, run, Ret::Ready(Outcome::Value));
     }
@@ -84,30 +84,157 @@ const REFUSED: Ret = Ret::Refused(Refusal::WouldBlock);
 fn a_call_that_finds_nothing_to_do_may_be_told_what_was_true_before() {
     // The second knows that the lock is taken, which orders nothing, and not of the request before that.
     let taken = ["cancel t1; lock l0", "try_lock l0; checkpoint"];
-    assert!(tasks_allow(taken, [[Ret::Flag(true), OK], [REFUSED, Ret::Unit]]));
+    assert!(tasks_allow(taken, ([Ret::Flag(true), OK], [REFUSED, Ret::Unit])));
     let asked = ["cancel t1; lock l0", "is_locked l0; cancel_pending"];
-    assert!(tasks_allow(asked, [[Ret::Flag(true), OK], [Ret::Flag(true), Ret::Flag(false)]]));
+    assert!(tasks_allow(asked, ([Ret::Flag(true), OK], [Ret::Flag(true), Ret::Flag(false)])));
     // A wait that takes an old number of notifications for the present one is over at once.
     let notified = ["notify w0; lock l0", "is_locked l0; wait w0"];
-    assert!(tasks_allow(notified, [[Ret::Unit, OK], [Ret::Flag(true), OK]]));
+    assert!(tasks_allow(notified, ([Ret::Unit, OK], [Ret::Flag(true), OK])));
 }
 
 #[test]
 fn a_call_that_finds_nothing_to_do_is_told_nothing_that_was_never_true() {
     assert!(!tasks_allow(
         ["lock r0; try_lock r0", "is_locked r0; yield"],
-        [[OK, REFUSED], [Ret::Flag(false), Ret::Unit]]
+        ([OK, REFUSED], [Ret::Flag(false), Ret::Unit])
     ));
     assert!(!tasks_allow(
         ["cancel t0; cancel_pending", "yield; yield"],
-        [[Ret::Flag(true), Ret::Flag(false)], [Ret::Unit, Ret::Unit]]
+        ([Ret::Flag(true), Ret::Flag(false)], [Ret::Unit, Ret::Unit])
     ));
     assert!(!tasks_allow(
         ["enter; is_shielded", "yield; yield"],
-        [[Ret::Unit, Ret::Flag(false)], [Ret::Unit, Ret::Unit]]
+        ([Ret::Unit, Ret::Flag(false)], [Ret::Unit, Ret::Unit])
     ));
-    assert!(!tasks_allow(["notify w0; wait w0", "yield; yield"], [[Ret::Unit, OK], [Ret::Unit, Ret::Unit]]));
-    assert!(!tasks_allow(["yield; yield", "try_lock l0; wait w0"], [[Ret::Unit, Ret::Unit], [Ret::Unit, OK]]));
+    assert!(!tasks_allow(["notify w0; wait w0", "yield; yield"], ([Ret::Unit, OK], [Ret::Unit, Ret::Unit])));
+    assert!(!tasks_allow(["yield; yield", "try_lock l0; wait w0"], ([Ret::Unit, Ret::Unit], [Ret::Unit, OK])));
+}
+
+const YES: Ret = Ret::Flag(true);
+const NO: Ret = Ret::Flag(false);
+
+#[test]
+fn who_finds_a_request_knows_what_was_done_before_it() {
+    let released = ["lock l0; unlock l0; cancel t1", "cancel_pending; try_lock l0"];
+    assert!(!tasks_allow(released, ([OK, Ret::Unit, YES], [YES, REFUSED])));
+    assert!(tasks_allow(released, ([OK, Ret::Unit, YES], [NO, REFUSED])));
+    let counted = ["lock l0; unlock l0; cancel t1", "cancelling t1; is_locked l0"];
+    assert!(!tasks_allow(counted, ([OK, Ret::Unit, YES], [Ret::Count(1), YES])));
+    let asked = ["lock l0; unlock l0; cancel t1", "uncancel t1; cancelling t1; is_locked l0"];
+    let told = |left, locked| tasks_allow(asked, ([OK, Ret::Unit, YES], [Ret::Count(0), Ret::Count(left), locked]));
+    assert!(told(1, NO), "there was none to take back yet");
+    assert!(!told(1, YES));
+}
+
+#[test]
+fn who_takes_a_request_back_knows_what_was_done_before_it() {
+    let revoked = ["lock l0; unlock l0; cancel t1", "uncancel t1; cancelling t1; is_locked l0"];
+    let told = |left, locked| tasks_allow(revoked, ([OK, Ret::Unit, YES], [Ret::Count(0), Ret::Count(left), locked]));
+    assert!(told(0, NO) && told(0, YES), "it took one back, or came before it and found none");
+    let two = ["lock l0; unlock l0; cancel t1; cancel t1", "uncancel t1; is_locked l0"];
+    assert!(!tasks_allow(two, ([OK, Ret::Unit, YES, YES], [Ret::Count(1), YES])), "it took one of two back");
+}
+
+#[test]
+fn who_sees_a_scope_done_knows_what_its_body_did() {
+    let body = ["lock l0; unlock l0", "is_finished t0; is_locked l0"];
+    assert!(!tasks_allow(body, ([OK, Ret::Unit], [YES, YES])));
+    assert!(tasks_allow(body, ([OK, Ret::Unit], [NO, YES])));
+    let cancelled = ["lock l0; unlock l0", "cancel t0; is_locked l0"];
+    assert!(!tasks_allow(cancelled, ([OK, Ret::Unit], [NO, YES])));
+    let joined = ["lock l0; unlock l0", "join t0; is_finished t0"];
+    assert!(!tasks_allow(joined, ([OK, Ret::Unit], [OK, NO])));
+}
+
+#[test]
+fn who_has_waited_knows_what_was_done_before_the_notification() {
+    let twice = ["notify w0; notify w1", "wait w1; wait w0"];
+    assert!(!tasks_allow(twice, ([Ret::Unit, Ret::Unit], [OK, OK])), "the second wait began after its notification");
+    let released = ["lock l0; unlock l0; notify w0", "wait w0; is_locked l0"];
+    assert!(!tasks_allow(released, ([OK, Ret::Unit, Ret::Unit], [OK, YES])));
+}
+
+#[test]
+fn the_beginning_of_a_wait_is_a_query() {
+    let notified = ["notify w0; lock l0", "is_locked l0; let wait w0; poll"];
+    assert!(tasks_allow(notified, ([Ret::Unit, OK], [YES, Ret::Unit, OK])));
+    let known = ["cancel t1; notify w0; cancel t1", "cancelling t1; let wait w0; poll"];
+    assert!(!tasks_allow(known, ([YES, Ret::Unit, YES], [Ret::Count(2), Ret::Unit, OK])));
+}
+
+#[test]
+fn who_gets_a_lock_knows_what_the_former_holders_did() {
+    let held = ["lock l0; is_locked l0", "try_lock l0; unlock l0"];
+    assert!(!tasks_allow(held, ([OK, NO], [Ret::Unit, Ret::Unit])), "its own lock");
+    let after = ["lock l0; cancelling t0", "try_lock l0; cancel t0; unlock l0; try_lock l0"];
+    assert!(tasks_allow(after, ([OK, Ret::Count(1)], [Ret::Unit, YES, Ret::Unit, REFUSED])));
+    assert!(!tasks_allow(after, ([OK, Ret::Count(0)], [Ret::Unit, YES, Ret::Unit, REFUSED])), "it came second");
+}
+
+#[test]
+fn what_goes_through_a_slot_carries_what_its_owner_knew() {
+    let program: Program =
+        "task t0 { } thread { try_lock l0; cancel t0; put s0 } thread { take s0; cancelling t0 }".parse().unwrap();
+    let told = |taken, count| {
+        let first = [(0, 0, Ret::Unit), (0, 1, YES), (0, 2, Ret::Unit)];
+        let second = [(1, 0, taken), (1, 1, Ret::Count(count))];
+        allows(&program, Order::PerLane, &[&first[..], &second[..]].concat())
+    };
+    assert!(told(Ret::Unit, 1) && told(Ret::Absent, 0) && told(Ret::Absent, 1));
+    assert!(!told(Ret::Unit, 0));
+}
+
+#[test]
+fn a_body_that_moves_to_another_lane_knows_its_own_past() {
+    let program: Program =
+        "task t0 { enter; cancel t0; yield; exit; checkpoint } thread { poll t0 } thread { poll t0 }".parse().unwrap();
+    let task = program.fibers().next().expect("a task");
+    let body: Vec<_> = program.body(task).collect();
+    let polled: Vec<_> = program.lanes().map(|lane| (lane, program.lane(lane).next().expect("a poll"))).collect();
+    let told = |last: Option<Ret>, end| {
+        let mut history = History::new();
+        let [(first, poll), (second, again)] = polled[..] else { unreachable!("two lanes") };
+        history.call(first, poll);
+        history.returned(first, body[0], Ret::Unit);
+        history.returned(first, body[1], YES);
+        history.returned(first, poll, Ret::Pending);
+        history.call(second, again);
+        history.returned(second, body[2], Ret::Unit);
+        history.returned(second, body[3], Ret::Unit);
+        last.into_iter().for_each(|ret| history.returned(second, body[4], ret));
+        history.returned(second, again, end);
+        Judge::new(&program, Order::PerLane).allows(&history).is_ok()
+    };
+    assert!(told(None, Ret::Ready(Outcome::Cancelled)));
+    assert!(!told(Some(Ret::Unit), OK), "its own request is pending");
+}
+
+#[test]
+fn shields_that_are_closed_elsewhere_are_counted_by_themselves() {
+    let allowed = |sync: &str, by: Ret, found: &str, known: Ret, shielded| {
+        let text = format!(
+            "task t0 {{ enter; put s0; enter; {found}; exit; is_shielded }} thread {{ run t0 }} thread {{ drop s0; {sync} }}"
+        );
+        let program: Program = text.parse().unwrap();
+        let lanes: Vec<_> = program.lanes().collect();
+        let mut history = History::new();
+        let run = program.lane(lanes[0]).next().expect("the lane runs its task");
+        history.call(lanes[0], run);
+        let rets = [Ret::Unit, Ret::Unit, Ret::Unit, known, Ret::Unit, shielded];
+        for (op, ret) in program.body(program.fibers().next().expect("a task")).zip(rets) {
+            history.returned(lanes[0], op, ret);
+        }
+        history.returned(lanes[0], run, OK);
+        for (op, ret) in program.lane(lanes[1]).zip([Ret::Unit, by]) {
+            history.call(lanes[1], op);
+            history.returned(lanes[1], op, ret);
+        }
+        Judge::new(&program, Order::PerLane).allows(&history).is_ok()
+    };
+    assert!(allowed("try_lock l0", Ret::Unit, "is_locked l0", YES, YES), "that it is locked orders nothing");
+    assert!(allowed("try_lock l0", Ret::Unit, "is_locked l0", YES, NO));
+    assert!(!allowed("notify w0", Ret::Unit, "wait w0", OK, YES), "the shield was closed before the notification");
+    assert!(allowed("notify w0", Ret::Unit, "wait w0", OK, NO));
 }
 
 fn implied(text: &str) -> bool {
