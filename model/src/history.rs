@@ -30,7 +30,7 @@ pub enum Order {
     RealTime,
     /// Nothing, for checkers that explore weak memory, where "before" is not a matter of time: what changes something
     /// happens in some order of all lanes, and what only asks may be told what was true before, but nothing older than
-    /// the lane knows already.
+    /// the lane knows, by itself or from those who made their work visible to it.
     PerLane,
 }
 
