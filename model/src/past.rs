@@ -12,12 +12,17 @@
 //! | who counts the shields of a scope, or delivers in it | those who closed one elsewhere |
 //! | who gets a lock, at once or after a wait | those who released it before |
 //! | who has waited | who notified |
+//! | who notifies | who notified before |
 //! | who polls, drops or joins a top fiber, or uses a slot | who did last |
 //!
 //! These are the views of Kang et al., "A promising semantics for relaxed-memory concurrency" (POPL 2017), without promises.
 //! A call that changes something is a read-modify-write, and acts on the present. One that finds nothing to do is a query:
 //! `cancel()` of a scope that is ending, `uncancel()` without a request, a `try_lock` that is refused, a checkpoint that
 //! does not suspend. So is the beginning of a wait, which may take an old number of notifications for the present one.
+//!
+//! Two things are coarser than the code: what a poll decides for itself (to deliver, to suspend) acts on the present, and to
+//! close a shield elsewhere is one step. So a history could be refused without reason in which threads learn of each other's
+//! steps by queries that order nothing, and then poll, or close a shield while another looks and a third drops hard.
 
 use std::ops::RangeInclusive;
 
@@ -26,7 +31,7 @@ use crate::program::{
     FiberId, Kind, LaneId, LockId, MAX_FIBERS, MAX_LOCKS, MAX_SLOTS, MAX_WAITERS, Make, NodeId, Op, Program, WaiterId,
 };
 use crate::ret::{Refusal, Ret};
-use crate::state::{NodeStage, Phase, Stage, State};
+use crate::state::{Call, Code, NodeStage, Phase, Stage, State};
 
 /// What the lanes and all that goes from one to another know.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -66,8 +71,8 @@ enum Value {
     Word(Phase, u8, bool),
     /// Shields of a scope that were opened, less those closed by who polls it; or that were closed elsewhere.
     Count(i8),
-    /// Whether a lock is held.
-    Held(bool),
+    /// Whether a lock is held, and which task owns it, if that matters.
+    Held(bool, Option<FiberId>),
     /// A waiter was notified as often as the number of the version says.
     Notified,
 }
@@ -160,8 +165,17 @@ pub(crate) struct Step<'a> {
 }
 
 impl Step<'_> {
+    fn call(&self, lane: LaneId) -> Call {
+        *self.before.lanes[lane.index()].calls.last().expect("the lane's own call never ends")
+    }
+
+    /// The fiber that moved: a lane, or one that is polled or dropped.
+    fn fiber(&self, lane: LaneId) -> FiberId {
+        self.call(lane).fiber
+    }
+
     fn stage(&self, lane: LaneId) -> Stage {
-        self.before.lanes[lane.index()].calls.last().map_or(Stage::Lane, |call| call.stage)
+        self.call(lane).stage
     }
 
     /// The slot whose mutex was taken.
@@ -186,7 +200,7 @@ impl Past {
             *count = Line::new(Value::Count(0));
         }
         for held in &mut lines[3 * MAX_FIBERS..][..MAX_LOCKS] {
-            *held = Line::new(Value::Held(false));
+            *held = Line::new(Value::Held(false, None));
         }
         Self {
             lines,
@@ -217,28 +231,55 @@ impl Past {
 
     fn learn(&mut self, program: &Program, lane: LaneId, step: Step<'_>) {
         let Step { before, after, .. } = step;
-        let mut learned = View::NOTHING;
-        let mut learn_present = |object| learned.learn(&self.line(object).present().view);
+        // Objects whose present version is read or exchanged, and whether that acquires.
+        let mut seen = Vec::new();
         for fiber in program.fibers() {
             let (was, is) = (before.fiber(fiber), after.fiber(fiber));
             let decides = matches!(step.stage(lane), Stage::Check | Stage::Deliver);
             let delivers = decides && was.phase == Phase::Live && is.phase == Phase::Ending;
             let ends = was.phase != Phase::Done && is.phase == Phase::Done;
             if delivers || ends || is.requests < was.requests {
-                learn_present(Object::word(fiber));
+                seen.push((Object::word(fiber), true));
             }
-            if delivers || (is.open < was.open && !polls(program, before, lane, fiber)) {
-                learn_present(Object::closed(fiber));
+            let elsewhere = is.open < was.open && !polls(program, before, lane, fiber);
+            if delivers || elsewhere {
+                seen.push((Object::closed(fiber), true));
+            }
+            if elsewhere && is.phase == Phase::Live {
+                // To take the waker out.
+                seen.push((Object::word(fiber), false));
             }
         }
-        match step.begins {
-            Some(Op::Notify(waiter)) => learn_present(Object::notified(waiter)),
-            Some(Op::Let(Make::Wait(waiter)) | Op::Await(Make::Wait(waiter))) => {
-                let object = Object::notified(waiter);
-                learn_present(object);
-                learned.set(object, self.line(object).newest());
+        let fiber = step.fiber(lane);
+        if fiber.index() < program.fibers().len() {
+            let it = before.fiber(fiber);
+            if matches!(step.stage(lane), Stage::Deliver | Stage::Done) && it.open == 0 {
+                // Found closed when the body is pending, or gone.
+                seen.push((Object::closed(fiber), true));
             }
-            _ => {}
+            if step.stage(lane) == Stage::Register && ![after.fiber(fiber).waker, Code::TAKEN].contains(&it.waker) {
+                // One that has been taken may seem to be there still.
+                seen.push((Object::word(fiber), true));
+            }
+        }
+        for lock in (0..MAX_LOCKS as u8).map(LockId) {
+            let (was, is) = (&before.locks[lock.index()], &after.locks[lock.index()]);
+            let refused = matches!(step.micro, Micro::Returned(_, Ret::Refused(Refusal::WouldBlock)));
+            let refused = refused && step.begins == Some(Op::TryLock(lock));
+            if refused || is.depth != was.depth || is.queue.len() > was.queue.len() {
+                seen.push((Object::held(lock), false));
+            }
+        }
+        if let Some(Op::Notify(waiter) | Op::Let(Make::Wait(waiter)) | Op::Await(Make::Wait(waiter))) = step.begins {
+            seen.push((Object::notified(waiter), true));
+        }
+
+        let mut learned = View::NOTHING;
+        for (object, acquires) in seen {
+            if acquires {
+                learned.learn(&self.line(object).present().view);
+            }
+            learned.set(object, self.line(object).newest());
         }
         for fiber in program.fibers().filter(|fiber| !before.fiber(*fiber).busy && after.fiber(*fiber).busy) {
             learned.learn(&self.places[fiber.index()]);
@@ -290,8 +331,10 @@ impl Past {
             }
         }
         for lock in (0..MAX_LOCKS as u8).map(LockId) {
-            if before.is_locked(lock) != after.is_locked(lock) {
-                written.push((Object::held(lock), Value::Held(after.is_locked(lock)), false));
+            let held = |state: &State| Value::Held(state.is_locked(lock), state.owner(lock));
+            if held(before) != held(after) {
+                let enters = after.locks[lock.index()].depth > before.locks[lock.index()].depth;
+                written.push((Object::held(lock), held(after), !enters));
             }
         }
         if let Some(Op::Notify(waiter)) = step.begins {
@@ -320,21 +363,24 @@ impl Past {
     fn hand_on(&mut self, program: &Program, lane: LaneId, step: Step<'_>) {
         let Step { before, after, .. } = step;
         let own = *self.lane(lane);
-        for index in 0..MAX_LOCKS {
-            let (was, is) = (&before.locks[index], &after.locks[index]);
-            let handed_over = is.queue.len() < was.queue.len() && is.depth == was.depth;
-            if is.depth < was.depth || handed_over {
-                self.locks[index].learn(&own);
+        for (index, lock) in self.locks.iter_mut().enumerate() {
+            if after.locks[index].depth < before.locks[index].depth {
+                lock.learn(&own);
             }
         }
         for (index, make) in program.nodes.iter().enumerate() {
-            if before.nodes[index].stage != NodeStage::Granted && after.nodes[index].stage == NodeStage::Granted {
-                match *make {
-                    Make::Lock(lock) => self.nodes[index] = self.locks[lock.index()],
-                    Make::Wait(waiter) => self.nodes[index] = self.line(Object::notified(waiter)).present().view,
-                    _ => {}
+            let granted = before.nodes[index].stage != NodeStage::Granted;
+            self.nodes[index] = match (after.nodes[index].stage, make) {
+                (NodeStage::Granted, Make::Lock(lock)) if granted => {
+                    self.locks[lock.index()].learn(&own);
+                    self.locks[lock.index()]
                 }
-            }
+                (NodeStage::Granted, Make::Wait(waiter)) if granted => {
+                    self.line(Object::notified(*waiter)).present().view
+                }
+                (NodeStage::Granted, _) => self.nodes[index],
+                _ => View::NOTHING,
+            };
         }
         for fiber in program.fibers().filter(|fiber| !program.fiber(*fiber).inline) {
             if before.fiber(fiber).busy && !after.fiber(fiber).busy {
@@ -369,25 +415,25 @@ impl Past {
 
     /// What is known after the lane has asked and was told that, in each way in which it may be told so.
     pub(crate) fn told(&self, program: &Program, state: &State, lane: LaneId, op: Op, ret: Ret) -> Vec<Past> {
+        let task = state.scopes(program, lane).find(|scope| program.fiber(*scope).kind == Kind::Task);
         let mut after = self.clone();
         let told = match (op, ret) {
             (Op::HandleIsShielded(fiber), Ret::Flag(shielded)) => {
                 return self.told_of_shields(lane, fiber, shielded);
             }
             (Op::TryLock(lock), Ret::Refused(Refusal::WouldBlock)) => {
-                let task = state.scopes(program, lane).find(|scope| program.fiber(*scope).kind == Kind::Task);
-                let re_enters = task.is_some() && state.owner(lock) == task;
-                // What is true now is not asked here, since it depends on who asks.
-                let now = self.line(Object::held(lock)).newest();
-                !re_enters
-                    && after.looks_at(lane, Object::held(lock), |value| value == Value::Held(true))
-                    && after.lane(lane).oldest(Object::held(lock)) < now
+                let others = |value| matches!(value, Value::Held(true, owner) if owner.is_none() || owner != task);
+                after.looks_at(lane, Object::held(lock), others)
             }
-            (Op::Checkpoint, Ret::Unit) => after.finds_pending(program, state, lane, false),
-            (Op::CancelPending, Ret::Flag(pending)) => after.finds_pending(program, state, lane, pending),
+            (Op::IsHeld(lock), Ret::Flag(held)) => {
+                let own = |value| matches!(value, Value::Held(true, owner) if owner.is_some() && owner == task);
+                after.reads(lane, Object::held(lock), |value| own(value) == held)
+            }
+            (Op::Checkpoint, Ret::Unit) => return self.told_of_requests(program, state, lane, false),
+            (Op::CancelPending, Ret::Flag(pending)) => return self.told_of_requests(program, state, lane, pending),
             (Op::IsShielded, Ret::Flag(shielded)) => after.finds_shielded(program, state, lane, shielded),
             (Op::IsLocked(lock), Ret::Flag(held)) => {
-                after.looks_at(lane, Object::held(lock), |value| value == Value::Held(held))
+                after.looks_at(lane, Object::held(lock), |value| matches!(value, Value::Held(now, _) if now == held))
             }
             (op, ret) => op.fiber().is_some_and(|fiber| {
                 after.reads(lane, Object::word(fiber), |value| match value {
@@ -423,23 +469,28 @@ impl Past {
     }
 
     /// CHK-1 walks outwards, and what is read of each scope may be of another time.
-    fn finds_pending(&mut self, program: &Program, state: &State, lane: LaneId, pending: bool) -> bool {
+    fn told_of_requests(&self, program: &Program, state: &State, lane: LaneId, pending: bool) -> Vec<Past> {
+        let requested = |value| matches!(value, Value::Word(Phase::Live, requests, _) if requests > 0);
+        let (mut ways, mut walk) = (Vec::new(), self.clone());
         for scope in state.scopes(program, lane) {
-            let requested = |value| matches!(value, Value::Word(Phase::Live, requests, _) if requests > 0);
-            if !pending && self.finds_open(lane, scope, true) {
-                return true;
+            if !pending && walk.finds_open(lane, scope, true) {
+                return vec![walk];
             }
-            if !self.finds_open(lane, scope, false) {
-                return false;
+            if !walk.finds_open(lane, scope, false) {
+                return ways;
             }
-            if pending && self.reads(lane, Object::word(scope), requested) {
-                return true;
+            let mut found = walk.clone();
+            if pending && found.reads(lane, Object::word(scope), requested) {
+                ways.push(found);
             }
-            if !self.reads(lane, Object::word(scope), |value| !requested(value)) {
-                return false;
+            if !walk.reads(lane, Object::word(scope), |value| !requested(value)) {
+                return ways;
             }
         }
-        !pending
+        if !pending {
+            ways.push(walk);
+        }
+        ways
     }
 
     /// CHK-5, likewise.
@@ -469,7 +520,7 @@ impl Past {
         self.lanes[lane.index()].oldest(object)..=self.line(object).newest()
     }
 
-    /// Reads the oldest version of that sort, if there is one: it leaves the most to be read later. Learns by it.
+    /// Reads the oldest version of that sort, if there is one: of this object, it teaches the least. Learns by it.
     fn reads(&mut self, lane: LaneId, object: Object, sort: impl Fn(Value) -> bool) -> bool {
         let found = self.readable(lane, object).find(|version| sort(self.line(object).at(*version).value));
         if let Some(version) = found {
@@ -534,9 +585,11 @@ fn answer(op: Op, phase: Phase, requests: u8, torn: bool) -> Option<Ret> {
 
 /// Whether the operation may turn out to be a query.
 pub(crate) fn asks(op: Op) -> bool {
-    use Op::{Cancel, CancelPending, Cancelling, Checkpoint, HandleIsShielded, IsFinished, IsLocked, IsShielded};
+    use Op::{
+        Cancel, CancelPending, Cancelling, Checkpoint, HandleIsShielded, IsFinished, IsHeld, IsLocked, IsShielded,
+    };
     use Op::{TryLock, Uncancel, WasTorn};
-    matches!(op, Cancelling(_) | IsFinished(_) | HandleIsShielded(_) | WasTorn(_) | IsLocked(_))
+    matches!(op, Cancelling(_) | IsFinished(_) | HandleIsShielded(_) | WasTorn(_) | IsLocked(_) | IsHeld(_))
         || matches!(op, CancelPending | IsShielded)
         || matches!(op, Cancel(_) | Uncancel(_) | TryLock(_) | Checkpoint)
         || begins_wait(op).is_some()

@@ -1,6 +1,6 @@
 //! The judge where "before" is not a matter of time, and programs that a smaller one implies.
 
-use shieldable_model::{History, Judge, Order, Outcome, Program, Refusal, Ret, enumerate_if};
+use shieldable_model::{History, Judge, OpId, Order, Outcome, Program, Refusal, Ret, enumerate_if};
 
 /// Calls and returns in this order; an operation is named by its lane and its number there.
 fn history(program: &Program, seen: &[(usize, usize, Ret)]) -> History {
@@ -235,6 +235,145 @@ fn shields_that_are_closed_elsewhere_are_counted_by_themselves() {
     assert!(allowed("try_lock l0", Ret::Unit, "is_locked l0", YES, NO));
     assert!(!allowed("notify w0", Ret::Unit, "wait w0", OK, YES), "the shield was closed before the notification");
     assert!(allowed("notify w0", Ret::Unit, "wait w0", OK, NO));
+}
+
+/// Whether the lanes may see that: returns of operations, each named by its text; one of a lane that ends in `..` is called, and
+/// returns later, the others are called and return at once.
+fn lanes_allow(text: &str, lanes: &[&[(&str, Ret)]]) -> bool {
+    let program: Program = text.parse().unwrap();
+    let mut history = History::new();
+    for (lane, seen) in program.lanes().zip(lanes) {
+        let own: Vec<_> = program.lane(lane).collect();
+        let (mut begun, mut over) = (None, Vec::new());
+        for (text, ret) in *seen {
+            let name = text.trim_end_matches(" ..");
+            let is_next = |op: &OpId| program.op_text(*op) == name && !over.contains(op);
+            let bodies = program.fibers().flat_map(|fiber| program.body(fiber).chain(program.destructor(fiber)));
+            let op = own.iter().copied().chain(bodies).find(is_next).expect("an operation with this text");
+            if own.contains(&op) && begun != Some(op) {
+                history.call(lane, op);
+            }
+            if name != *text {
+                begun = Some(op);
+                continue;
+            }
+            history.returned(lane, op, *ret);
+            begun = begun.filter(|begun| *begun != op);
+            if *ret != Ret::Pending || !own.contains(&op) {
+                over.push(op);
+            }
+        }
+    }
+    Judge::new(&program, Order::PerLane).allows(&history).is_ok()
+}
+
+const UNIT: Ret = Ret::Unit;
+const PENDING: Ret = Ret::Pending;
+
+/// The second lane takes a lock when it is through, which the first sees without knowing anything else by it.
+#[test]
+fn who_leaves_a_queue_tells_nobody_what_it_did() {
+    let text = "task t0 { } task t1 { let lock l0; poll; cancel t0; drop; try_lock l1 }
+        thread { try_lock l0; is_locked l1; unlock l0; try_lock l0; cancelling t0 } thread { run t1 }";
+    let told = |count| {
+        let holder = [("try_lock l0", UNIT), ("is_locked l1", YES), ("unlock l0", UNIT), ("try_lock l0", UNIT)];
+        let holder = [&holder[..], &[("cancelling t0", Ret::Count(count))]].concat();
+        let waiter =
+            [("run t1 ..", UNIT), ("let lock l0", UNIT), ("poll", PENDING), ("cancel t0", YES), ("drop", UNIT)];
+        let waiter = [&waiter[..], &[("try_lock l1", UNIT), ("run t1", OK)]].concat();
+        lanes_allow(text, &[&holder, &waiter])
+    };
+    assert!(told(0) && told(1));
+}
+
+#[test]
+fn whether_a_task_holds_a_lock_is_a_query() {
+    let dropped =
+        "task t0 { lock r0; put s0; is_locked l0; is_held r0 } thread { run t0 } thread { drop s0; try_lock l0 }";
+    let told = |held| {
+        let task =
+            [("run t0 ..", UNIT), ("lock r0", OK), ("put s0", UNIT), ("is_locked l0", YES), ("is_held r0", held)];
+        let task = [&task[..], &[("run t0", OK)]].concat();
+        lanes_allow(dropped, &[&task, &[("drop s0", UNIT), ("try_lock l0", UNIT)]])
+    };
+    assert!(told(YES) && told(NO));
+    let granted = |asks: &str, ret| {
+        let text = format!(
+            "task t0 {{ let lock r0; poll; is_locked l0; {asks} }} task t1 {{ lock r0; unlock r0; try_lock l0 }}
+            thread {{ run t0 }} thread {{ run t1 }}"
+        );
+        let task = [("run t0 ..", UNIT), ("let lock r0", UNIT), ("poll", PENDING), ("is_locked l0", YES)];
+        let task = [&task[..], &[(asks, ret), ("run t0", OK)]].concat();
+        let holder = [("run t1 ..", UNIT), ("lock r0", OK), ("unlock r0", UNIT), ("try_lock l0", UNIT), ("run t1", OK)];
+        lanes_allow(&text, &[&task, &holder])
+    };
+    assert!(granted("is_held r0", YES) && granted("is_held r0", NO));
+    assert!(granted("try_lock r0", UNIT) && granted("try_lock r0", REFUSED));
+}
+
+#[test]
+fn a_request_further_out_may_be_found_before_one_further_in() {
+    let text = "task t0 { scope c0 { is_locked l1; cancel_pending; is_locked l0 } }
+        thread { run t0 } thread { cancel t0; try_lock l0; unlock l0; cancel c0; try_lock l1 }";
+    let told = |locked| {
+        let task = [("run t0 ..", UNIT), ("is_locked l1", YES), ("cancel_pending", YES), ("is_locked l0", locked)];
+        let task = [&task[..], &[("scope c0", OK), ("run t0", OK)]].concat();
+        let other = [("cancel t0", YES), ("try_lock l0", UNIT), ("unlock l0", UNIT), ("cancel c0", YES)];
+        lanes_allow(text, &[&task, &[&other[..], &[("try_lock l1", UNIT)]].concat()])
+    };
+    assert!(told(YES) && told(NO));
+}
+
+#[test]
+fn who_was_refused_a_lock_or_waits_for_it_has_seen_it_held() {
+    let refused = "thread { try_lock l0; is_locked l1 } thread { try_lock l0; is_locked l0; try_lock l1 }";
+    let told = |locked| {
+        let holder = [("try_lock l0", UNIT), ("is_locked l1", YES)];
+        lanes_allow(refused, &[&holder, &[("try_lock l0", REFUSED), ("is_locked l0", locked), ("try_lock l1", UNIT)]])
+    };
+    assert!(told(YES) && !told(NO));
+    let queued = "task t0 { let lock l0; poll; is_locked l0; try_lock l1 } thread { try_lock l0; is_locked l1 } thread { run t0 }";
+    let told = |locked| {
+        let task = [("run t0 ..", UNIT), ("let lock l0", UNIT), ("poll", PENDING), ("is_locked l0", locked)];
+        let task = [&task[..], &[("try_lock l1", UNIT), ("run t0", OK)]].concat();
+        lanes_allow(queued, &[&[("try_lock l0", UNIT), ("is_locked l1", YES)], &task])
+    };
+    assert!(told(YES) && !told(NO));
+}
+
+#[test]
+fn who_registers_a_waker_or_takes_one_out_has_seen_the_requests_before() {
+    let first =
+        "task t0 { enter; is_locked l0; yield; cancelling t0 } thread { run t0 } thread { cancel t0; try_lock l0 }";
+    let told = |count| {
+        let task =
+            [("run t0 ..", UNIT), ("enter", UNIT), ("is_locked l0", YES), ("run t0", PENDING), ("run t0 ..", UNIT)];
+        let task = [&task[..], &[("yield", UNIT), ("cancelling t0", Ret::Count(count)), ("run t0", OK)]].concat();
+        lanes_allow(first, &[&task, &[("cancel t0", YES), ("try_lock l0", UNIT)]])
+    };
+    assert!(told(1) && !told(0));
+    let closed = "task t0 { enter; put s0; cancel t0; lock l0; is_locked l1 }
+        thread { run t0 } thread { is_locked l0; drop s0; cancelling t0; try_lock l1 }";
+    let told = |count| {
+        let task = [("run t0 ..", UNIT), ("enter", UNIT), ("put s0", UNIT), ("cancel t0", YES), ("lock l0", OK)];
+        let task = [&task[..], &[("is_locked l1", YES), ("run t0", OK)]].concat();
+        let other = [("is_locked l0", YES), ("drop s0", UNIT), ("cancelling t0", Ret::Count(count))];
+        lanes_allow(closed, &[&task, &[&other[..], &[("try_lock l1", UNIT)]].concat()])
+    };
+    assert!(told(1) && !told(0));
+}
+
+#[test]
+fn a_delivery_knows_what_was_done_before_the_shield_further_in_was_closed() {
+    let text = "task t0 { cancel t0; scope c0 { enter; put s0; yield; suspend } } on_drop { cancelling t1 } task t1 { }
+        thread { run t0 } thread { cancel t1; drop s0 }";
+    let told = |count| {
+        let task = [("run t0 ..", UNIT), ("cancel t0", YES), ("enter", UNIT), ("put s0", UNIT), ("run t0", PENDING)];
+        let ended = [("run t0 ..", UNIT), ("yield", UNIT), ("cancelling t1", Ret::Count(count))];
+        let task = [&task[..], &ended, &[("run t0", Ret::Ready(Outcome::Cancelled))]].concat();
+        lanes_allow(text, &[&task, &[("cancel t1", YES), ("drop s0", UNIT)]])
+    };
+    assert!(told(1) && !told(0));
 }
 
 fn implied(text: &str) -> bool {
