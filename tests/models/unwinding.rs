@@ -145,9 +145,13 @@ fn cancel_races_a_poll_that_unwinds_out_of_its_former_waker() {
     let canceller = spawn("canceller", move || call("cancel", || handle.cancel()));
 
     let woken = Flag::default();
+    let kept = std::sync::Arc::new(());
     let new = waker_that({
-        let woken = woken.clone();
-        move || woken.set()
+        let (woken, kept) = (woken.clone(), kept.clone());
+        move || {
+            let _with_it = &kept;
+            woken.set();
+        }
     });
     let polled = catch(|| task.as_mut().poll(&mut Context::from_waker(&new)));
     canceller.join().unwrap();
@@ -163,6 +167,8 @@ fn cancel_races_a_poll_that_unwinds_out_of_its_former_waker() {
             saw("the former waker was called");
         }
     }
+    drop((task, new));
+    assert_eq!(std::sync::Arc::strong_count(&kept), 1, "a task that is gone keeps a waker");
 }
 
 /// The wake of the guard may be what led to the poll, which makes a request and unwinds before it has registered a waker.
