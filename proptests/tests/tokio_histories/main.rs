@@ -5,6 +5,10 @@
 //! does the same. Nothing sleeps, and nothing ends by the clock: a run is over when all workers are parked (`stage.rs`).
 //! Tasks that are asleep then must be asleep in the spec, too, or a wake-up is lost.
 //!
+//! The model is coarser than the code in two places, so that some two histories in ten million are refused without reason:
+//! a plain fiber that suspends may still be found taken for a moment, and a request that is made and taken back while a poll
+//! puts another waker in the place of the former one wakes nobody.
+//!
 //! The driver is that of lockstep, and so is the language: all of it, polls with other wakers included. At the default size
 //! or more, every observable clause and everything in `EVENTS` must occur on each runtime. On a current thread the same
 //! happens in every run; on two workers the rarest occurs about sixty times.
