@@ -24,11 +24,14 @@
 //! close a shield elsewhere is one step. So a history could be refused without reason in which threads learn of each other's
 //! steps by queries that order nothing, and then poll, or close a shield while another looks and a third drops hard.
 
+mod versions;
+
 use std::ops::RangeInclusive;
 
+use self::versions::{Line, OBJECTS, Object, Value, Version, View};
 use crate::machine::Micro;
 use crate::program::{
-    FiberId, Kind, LaneId, LockId, MAX_FIBERS, MAX_LOCKS, MAX_SLOTS, MAX_WAITERS, Make, NodeId, Op, Program, WaiterId,
+    FiberId, Kind, LaneId, LockId, MAX_FIBERS, MAX_LOCKS, MAX_SLOTS, Make, NodeId, Op, Program, WaiterId,
 };
 use crate::ret::{Refusal, Ret};
 use crate::state::{Call, Code, NodeStage, Phase, Stage, State};
@@ -47,112 +50,6 @@ pub(crate) struct Past {
     nodes: Vec<View>,
     /// Of who used it last.
     slots: [View; MAX_SLOTS],
-}
-
-/// The versions of an object that may still be read, the present one last.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Line {
-    /// The number of the oldest.
-    first: u8,
-    versions: Vec<Version>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Version {
-    value: Value,
-    /// What is learned by reading it.
-    view: View,
-}
-
-/// What an atomic object tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Value {
-    /// Phase, requests and whether it was torn: one word.
-    Word(Phase, u8, bool),
-    /// Shields of a scope that were opened, less those closed by who polls it; or that were closed elsewhere.
-    Count(i8),
-    /// Whether a lock is held, and which task owns it, if that matters.
-    Held(bool, Option<FiberId>),
-    /// A waiter was notified as often as the number of the version says.
-    Notified,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Object(u8);
-
-const OBJECTS: usize = 3 * MAX_FIBERS + MAX_LOCKS + MAX_WAITERS;
-
-impl Object {
-    fn word(fiber: FiberId) -> Self {
-        Self(fiber.0)
-    }
-
-    fn opened(fiber: FiberId) -> Self {
-        Self(MAX_FIBERS as u8 + fiber.0)
-    }
-
-    fn closed(fiber: FiberId) -> Self {
-        Self(2 * MAX_FIBERS as u8 + fiber.0)
-    }
-
-    fn held(lock: LockId) -> Self {
-        Self(3 * MAX_FIBERS as u8 + lock.0)
-    }
-
-    fn notified(waiter: WaiterId) -> Self {
-        Self((3 * MAX_FIBERS + MAX_LOCKS) as u8 + waiter.0)
-    }
-
-    fn index(self) -> usize {
-        usize::from(self.0)
-    }
-}
-
-/// By object: the oldest version that may still be read by who knows so much.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct View([u8; OBJECTS]);
-
-impl View {
-    const NOTHING: Self = Self([0; OBJECTS]);
-
-    fn learn(&mut self, other: &Self) {
-        for (own, other) in self.0.iter_mut().zip(other.0) {
-            *own = (*own).max(other);
-        }
-    }
-
-    fn oldest(&self, object: Object) -> u8 {
-        self.0[object.index()]
-    }
-
-    fn set(&mut self, object: Object, version: u8) {
-        self.0[object.index()] = version;
-    }
-}
-
-impl Line {
-    fn new(value: Value) -> Self {
-        Self { first: 0, versions: vec![Version { value, view: View::NOTHING }] }
-    }
-
-    fn newest(&self) -> u8 {
-        self.first + (self.versions.len() - 1) as u8
-    }
-
-    fn at(&self, version: u8) -> &Version {
-        &self.versions[usize::from(version - self.first)]
-    }
-
-    fn present(&self) -> &Version {
-        self.at(self.newest())
-    }
-
-    fn count(&self, version: u8) -> i8 {
-        match self.at(version).value {
-            Value::Count(count) => count,
-            _ => unreachable!("a count"),
-        }
-    }
 }
 
 /// A micro step of a lane: the state before and after it, the operation that it began, and what it was.
@@ -176,6 +73,12 @@ impl Step<'_> {
 
     fn stage(&self, lane: LaneId) -> Stage {
         self.call(lane).stage
+    }
+
+    /// Whether a shield of the scope was closed, and not by who polls it.
+    fn closes_elsewhere(&self, program: &Program, lane: LaneId, scope: FiberId) -> bool {
+        let closes = self.after.fiber(scope).open < self.before.fiber(scope).open;
+        closes && self.before.scopes(program, lane).all(|polled| polled != scope)
     }
 
     /// The slot whose mutex was taken.
@@ -241,7 +144,7 @@ impl Past {
             if delivers || ends || is.requests < was.requests {
                 seen.push((Object::word(fiber), true));
             }
-            let elsewhere = is.open < was.open && !polls(program, before, lane, fiber);
+            let elsewhere = step.closes_elsewhere(program, lane, fiber);
             if delivers || elsewhere {
                 seen.push((Object::closed(fiber), true));
             }
@@ -322,7 +225,7 @@ impl Past {
                 written.push((Object::word(fiber), Value::Word(is.phase, is.requests, is.torn), releases));
             }
             if was.open != is.open {
-                let elsewhere = is.open < was.open && !polls(program, before, lane, fiber);
+                let elsewhere = step.closes_elsewhere(program, lane, fiber);
                 let object = if elsewhere { Object::closed(fiber) } else { Object::opened(fiber) };
                 let more = is.open as i8 - was.open as i8;
                 let line = self.line(object);
@@ -369,13 +272,13 @@ impl Past {
             }
         }
         for (index, make) in program.nodes.iter().enumerate() {
-            let granted = before.nodes[index].stage != NodeStage::Granted;
+            let waited = before.nodes[index].stage != NodeStage::Granted;
             self.nodes[index] = match (after.nodes[index].stage, make) {
-                (NodeStage::Granted, Make::Lock(lock)) if granted => {
+                (NodeStage::Granted, Make::Lock(lock)) if waited => {
                     self.locks[lock.index()].learn(&own);
                     self.locks[lock.index()]
                 }
-                (NodeStage::Granted, Make::Wait(waiter)) if granted => {
+                (NodeStage::Granted, Make::Wait(waiter)) if waited => {
                     self.line(Object::notified(*waiter)).present().view
                 }
                 (NodeStage::Granted, _) => self.nodes[index],
@@ -520,13 +423,15 @@ impl Past {
         self.lanes[lane.index()].oldest(object)..=self.line(object).newest()
     }
 
-    /// Reads the oldest version of that sort, if there is one: of this object, it teaches the least. Learns by it.
+    /// The oldest one of that sort, if there is one: of this object, it teaches the least.
+    fn oldest(&self, lane: LaneId, object: Object, sort: impl Fn(Value) -> bool) -> Option<u8> {
+        self.readable(lane, object).find(|version| sort(self.line(object).at(*version).value))
+    }
+
+    /// Reads the oldest version of that sort, if there is one, and learns by it.
     fn reads(&mut self, lane: LaneId, object: Object, sort: impl Fn(Value) -> bool) -> bool {
-        let found = self.readable(lane, object).find(|version| sort(self.line(object).at(*version).value));
-        if let Some(version) = found {
-            self.reads_version(lane, object, version);
-        }
-        found.is_some()
+        let found = self.oldest(lane, object, sort);
+        found.inspect(|version| self.reads_version(lane, object, *version)).is_some()
     }
 
     fn reads_version(&mut self, lane: LaneId, object: Object, version: u8) {
@@ -537,11 +442,8 @@ impl Past {
 
     /// The same by a relaxed load: nothing is learned but that it is there.
     fn looks_at(&mut self, lane: LaneId, object: Object, sort: impl Fn(Value) -> bool) -> bool {
-        let found = self.readable(lane, object).find(|version| sort(self.line(object).at(*version).value));
-        if let Some(version) = found {
-            self.lane(lane).set(object, version);
-        }
-        found.is_some()
+        let found = self.oldest(lane, object, sort);
+        found.inspect(|version| self.lane(lane).set(object, *version)).is_some()
     }
 
     /// What is known after the lane has begun a wait with a number of notifications that is not the present one: the wait is
@@ -563,11 +465,6 @@ fn is_live(value: Value) -> bool {
     matches!(value, Value::Word(Phase::Live, ..))
 }
 
-/// Whether the lane polls the scope: a shield that it closes is not closed elsewhere.
-fn polls(program: &Program, state: &State, lane: LaneId, scope: FiberId) -> bool {
-    state.scopes(program, lane).any(|polled| polled == scope)
-}
-
 /// What an operation that changes nothing tells of the word of a scope.
 fn answer(op: Op, phase: Phase, requests: u8, torn: bool) -> Option<Ret> {
     if phase == Phase::Unborn {
@@ -585,14 +482,12 @@ fn answer(op: Op, phase: Phase, requests: u8, torn: bool) -> Option<Ret> {
 
 /// Whether the operation may turn out to be a query.
 pub(crate) fn asks(op: Op) -> bool {
-    use Op::{
-        Cancel, CancelPending, Cancelling, Checkpoint, HandleIsShielded, IsFinished, IsHeld, IsLocked, IsShielded,
-    };
-    use Op::{TryLock, Uncancel, WasTorn};
-    matches!(op, Cancelling(_) | IsFinished(_) | HandleIsShielded(_) | WasTorn(_) | IsLocked(_) | IsHeld(_))
-        || matches!(op, CancelPending | IsShielded)
-        || matches!(op, Cancel(_) | Uncancel(_) | TryLock(_) | Checkpoint)
-        || begins_wait(op).is_some()
+    match op {
+        Op::Cancelling(_) | Op::IsFinished(_) | Op::HandleIsShielded(_) | Op::WasTorn(_) => true,
+        Op::IsLocked(_) | Op::IsHeld(_) | Op::CancelPending | Op::IsShielded => true,
+        Op::Cancel(_) | Op::Uncancel(_) | Op::TryLock(_) | Op::Checkpoint => true,
+        op => begins_wait(op).is_some(),
+    }
 }
 
 /// The waiter of a wait that the operation makes.
