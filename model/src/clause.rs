@@ -92,7 +92,7 @@ clauses! {
 
     // Requests and handles.
     Hdl1 "HDL-1" Definition observable "`cancel()` adds a request to a live scope and returns true; on an ending scope it returns true and does nothing; on a done one it returns false."
-    Hdl2 "HDL-2" Liveness observable "`cancel()` on a live scope wakes the waker the scope registered last, unless that has been called since; a scope that has registered none is not woken."
+    Hdl2 "HDL-2" Liveness observable "`cancel()` on a live scope wakes the waker the scope registered last, unless that has been called since, or a poll that will look at the request is putting another in its place; a scope that has registered none is not woken."
     Hdl3 "HDL-3" Safety observable "`cancel()` may be called from anywhere: another thread, the task itself, a destructor that runs because of a delivery."
     Hdl4 "HDL-4" Definition observable "`uncancel()` takes back one request of a live scope, if there is one, wakes nobody, and returns how many are left."
     Hdl5 "HDL-5" Safety observable "A scope whose requests have all been taken back delivers nothing, also if they were made inside a shield."
@@ -110,7 +110,7 @@ clauses! {
     Shd3 "SHD-3" Safety observable "A shield opened when a request is already pending holds like any other."
     Shd4 "SHD-4" Safety observable "A guard belongs to the scope it was opened in and closes exactly one shield of it, whichever task or thread drops it."
     Shd5 "SHD-5" Safety observable "A guard dropped while its scope is among the frames of the thread wakes nobody."
-    Shd6 "SHD-6" Liveness observable "A guard dropped anywhere else wakes the waker its live scope registered last, unless that has been called since."
+    Shd6 "SHD-6" Liveness observable "A guard dropped anywhere else wakes the waker its live scope registered last, with the exceptions of HDL-2."
     Shd7 "SHD-7" Safety observable "Unwinding closes the shields it passes and no others."
     Shd8 "SHD-8" Definition observable "A scope that ends inside the poll of another with guards still held opens one shield of that other scope, which the last of these guards closes when it is dropped."
     Shd9 "SHD-9" Definition observable "A guard that outlives its scope in any other way is inert."
@@ -162,7 +162,7 @@ clauses! {
     // Locks, re-entrant or not.
     Lck1 "LCK-1" Safety observable "At most one acquisition of a `Lock` is granted or held at a time."
     Lck2 "LCK-2" Safety observable "Waiters are granted the lock in the order of their first polls, those that were dropped left out."
-    Lck3 "LCK-3" Safety observable "A release with waiters hands the lock to the first of them in the same step: it stays locked, and nobody else can take it."
+    Lck3 "LCK-3" Safety observable "A release with waiters hands the lock to the first of them without freeing it in between: it stays locked, and nobody else can take it."
     Lck4 "LCK-4" Liveness observable "A hand-over wakes the waker its waiter registered last."
     Lck5 "LCK-5" Liveness observable "An acquisition dropped after the hand-over passes the lock on, or frees it if nobody waits."
     Lck6 "LCK-6" Safety observable "An acquisition dropped while queued leaves the queue and changes nothing else."

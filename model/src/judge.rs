@@ -139,6 +139,7 @@ impl<'p> Judge<'p> {
                 if let Some(op) = asks {
                     self.told(&node, lane, op, expected, &mut todo);
                 }
+                self.overlooked(&node, lane, &mut todo);
                 let only_asks = asks.is_some_and(|op| !past::changes(&node.state, self.model.program().op(op)));
                 for choice in 0..self.model.choices(&mut node.state, lane) {
                     let mut after = node.clone();
@@ -216,6 +217,16 @@ impl<'p> Judge<'p> {
             self.model.tell(&mut told.state, lane, ret, &mut Trace::new());
             told.returned[lane.index()] = true;
             todo.push(told);
+        }
+    }
+
+    /// The lane's poll does not deliver what it could, since it has not seen all yet.
+    fn overlooked(&self, node: &Node, lane: LaneId, todo: &mut Vec<Node>) {
+        let Some(past) = &node.past else { return };
+        for (past, shielded) in past.overlooks(self.model.program(), &node.state, lane) {
+            let mut overlooked = Node { past: Some(past), ..node.clone() };
+            self.model.tell(&mut overlooked.state, lane, Ret::Flag(shielded), &mut Trace::new());
+            todo.push(overlooked);
         }
     }
 

@@ -12,7 +12,7 @@
 //! | `Check` | deliver, if deliverable | `End` or `Body` |
 //! | `Body` | one operation of the body | `Body`; `Timer` when pending; `End` at its end; `Unwind` |
 //! | `Timer` | a timeout looks at its deadline | `Register` |
-//! | `Register` | remember the waker | `Deliver` |
+//! | `Register` | let go of the former waker; remember the new one | `Register`; `Deliver` |
 //! | `Deliver` | deliver, if deliverable | `End` or `Park` |
 //! | `Park` | shielded: take a shield of the scope around | return `Pending`, or `Leave` |
 //! | `Unwind` | drop what is awaited and the locals | panic, or `Leave` |
@@ -52,7 +52,8 @@ pub(crate) struct Machine<'a> {
     pub(crate) lane: LaneId,
     /// Which of the allowed successors, see [`Machine::choices`].
     pub(crate) choice: u8,
-    /// What the operation that is next is to return, without doing anything.
+    /// What the operation that is next is to return, without doing anything; where a poll decides whether to deliver, that
+    /// it does not, and whether it finds the scope shielded.
     pub(crate) told: Option<Ret>,
 }
 
@@ -66,10 +67,7 @@ impl Machine<'_> {
             Stage::Check => self.check(fiber),
             Stage::Body => self.body(fiber),
             Stage::Timer => self.timer(fiber),
-            Stage::Register => {
-                self.it(fiber).waker = self.lane_state().waker;
-                self.go(Stage::Deliver)
-            }
+            Stage::Register => self.register(fiber),
             Stage::Deliver => self.check_after_pending(fiber),
             Stage::Park => self.park(fiber),
             Stage::Unwind => self.unwind(fiber),
@@ -280,7 +278,8 @@ impl Machine<'_> {
                 }
             }
             Kind::Task | Kind::Scope | Kind::Timeout => {
-                if self.deliverable(fiber) && !self.broken(Fault::NoCheckOnEntry) {
+                let overlooked = self.told.is_some() || self.broken(Fault::NoCheckOnEntry);
+                if self.deliverable(fiber) && !overlooked {
                     self.mark(Clause::Dlv2);
                     let never_started = !self.state.fiber(fiber).started;
                     self.mark_if(never_started, Clause::Dlv3);
@@ -312,10 +311,7 @@ impl Machine<'_> {
             // What it waits for may happen before the timer is looked at.
             Exec::Pending if self.kind(fiber) == Kind::Timeout => self.go(Stage::Timer),
             Exec::Pending if self.kind(fiber).is_scope() => self.go_silently(Stage::Timer),
-            Exec::Pending => {
-                self.leave(Ret::Pending);
-                Micro::Silent
-            }
+            Exec::Pending => self.leave_place(Ret::Pending),
             Exec::Panic => {
                 self.lane_mut().panicking = true;
                 self.go_silently(Stage::Unwind)
@@ -350,8 +346,22 @@ impl Machine<'_> {
         self.go(Stage::Register)
     }
 
+    /// HDL-2: while the former waker is out and the new one is not yet in, whoever cancels finds none to wake. That the two
+    /// are alike, the implementation need not notice; if it does, it looks at the scope's word for nothing else.
+    fn register(&mut self, fiber: FiberId) -> Micro {
+        let waker = self.lane_state().waker;
+        let it = self.it(fiber);
+        if it.waker.waker().is_some() {
+            it.waker = if it.waker == waker { Code::TAKEN } else { Code::NONE };
+            return self.go(Stage::Register);
+        }
+        it.waker = waker;
+        self.go(Stage::Deliver)
+    }
+
     fn check_after_pending(&mut self, fiber: FiberId) -> Micro {
-        if self.deliverable(fiber) && !self.broken(Fault::NoCheckAfterPending) {
+        let overlooked = self.told.is_some() || self.broken(Fault::NoCheckAfterPending);
+        if self.deliverable(fiber) && !overlooked {
             self.mark(Clause::Dlv4);
             return self.deliver(fiber);
         }
@@ -360,7 +370,7 @@ impl Machine<'_> {
             self.wake(self.lane_state().waker);
         }
         let shielded = self.state.fiber(fiber).open > 0;
-        self.call_mut().ret = Ret::Flag(shielded);
+        self.call_mut().ret = self.told.unwrap_or(Ret::Flag(shielded));
         self.go(Stage::Park)
     }
 

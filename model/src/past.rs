@@ -18,11 +18,12 @@
 //! These are the views of Kang et al., "A promising semantics for relaxed-memory concurrency" (POPL 2017), without promises.
 //! A call that changes something is a read-modify-write, and acts on the present. One that finds nothing to do is a query:
 //! `cancel()` of a scope that is ending, `uncancel()` without a request, a `try_lock` that is refused, a checkpoint that
-//! does not suspend. So is the beginning of a wait, which may take an old number of notifications for the present one.
+//! does not suspend. So is the beginning of a wait, which may take an old number of notifications for the present one. And
+//! so is the decision of a poll not to deliver, where the fiber has been woken since the poll began: it will be polled again,
+//! and a wake carries what was done before it to that poll.
 //!
-//! Two things are coarser than the code: what a poll decides for itself (to deliver, to suspend) acts on the present, and to
-//! close a shield elsewhere is one step. So a history could be refused without reason in which threads learn of each other's
-//! steps by queries that order nothing, and then poll, or close a shield while another looks and a third drops hard.
+//! One thing is coarser than the code: to close a shield elsewhere is one step. So a history could be refused without reason
+//! in which one closes a shield while another looks and a third drops hard.
 
 mod versions;
 
@@ -160,8 +161,9 @@ impl Past {
                 // Found closed when the body is pending, or gone.
                 seen.push((Object::closed(fiber), true));
             }
-            if step.stage(lane) == Stage::Register && ![after.fiber(fiber).waker, Code::TAKEN].contains(&it.waker) {
-                // One that has been taken may seem to be there still.
+            let registers = before.lanes[lane.index()].waker;
+            if step.stage(lane) == Stage::Register && ![registers, Code::TAKEN].contains(&it.waker) {
+                // One that is the same, or has been taken, may seem to be there still.
                 seen.push((Object::word(fiber), true));
             }
         }
@@ -348,6 +350,29 @@ impl Past {
         if told { vec![after] } else { Vec::new() }
     }
 
+    /// What is known after the lane's poll has found nothing to deliver where there is something, and whether it found the
+    /// scope shielded, in each way in which it may.
+    pub(crate) fn overlooks(&self, program: &Program, state: &State, lane: LaneId) -> Vec<(Past, bool)> {
+        let mover = &state.lanes[lane.index()];
+        let call = mover.calls.last().expect("the lane's own call never ends");
+        let (scope, it) = (call.fiber, state.fiber(call.fiber));
+        let decides = matches!(call.stage, Stage::Check | Stage::Deliver) && program.fiber(scope).kind.is_scope();
+        let deliverable = it.phase == Phase::Live && it.requests > 0 && it.open == 0;
+        let polled_again = mover.waker.waker().is_some_and(|waker| state.fiber(waker.fiber).woken);
+        if !(decides && deliverable && polled_again) {
+            return Vec::new();
+        }
+        let (mut unrequested, mut shielded) = (self.clone(), self.clone());
+        let mut ways = Vec::new();
+        if unrequested.looks_at(lane, Object::word(scope), |value| !is_requested(value)) {
+            ways.push((unrequested, false));
+        }
+        if shielded.finds_open(lane, scope, true) {
+            ways.push((shielded, true));
+        }
+        ways
+    }
+
     /// A count of those closed elsewhere, then one of the others, then the phase.
     fn told_of_shields(&self, lane: LaneId, fiber: FiberId, shielded: bool) -> Vec<Past> {
         let (opened, closed) = (Object::opened(fiber), Object::closed(fiber));
@@ -373,7 +398,6 @@ impl Past {
 
     /// CHK-1 walks outwards, and what is read of each scope may be of another time.
     fn told_of_requests(&self, program: &Program, state: &State, lane: LaneId, pending: bool) -> Vec<Past> {
-        let requested = |value| matches!(value, Value::Word(Phase::Live, requests, _) if requests > 0);
         let (mut ways, mut walk) = (Vec::new(), self.clone());
         for scope in state.scopes(program, lane) {
             if !pending && walk.finds_open(lane, scope, true) {
@@ -383,10 +407,10 @@ impl Past {
                 return ways;
             }
             let mut found = walk.clone();
-            if pending && found.reads(lane, Object::word(scope), requested) {
+            if pending && found.reads(lane, Object::word(scope), is_requested) {
                 ways.push(found);
             }
-            if !walk.reads(lane, Object::word(scope), |value| !requested(value)) {
+            if !walk.reads(lane, Object::word(scope), |value| !is_requested(value)) {
                 return ways;
             }
         }
@@ -463,6 +487,10 @@ impl Past {
 
 fn is_live(value: Value) -> bool {
     matches!(value, Value::Word(Phase::Live, ..))
+}
+
+fn is_requested(value: Value) -> bool {
+    matches!(value, Value::Word(Phase::Live, requests, _) if requests > 0)
 }
 
 /// What an operation that changes nothing tells of the word of a scope.

@@ -1,6 +1,6 @@
 //! The judge where "before" is not a matter of time, and programs that a smaller one implies.
 
-use shieldable_model::{History, Judge, OpId, Order, Outcome, Program, Refusal, Ret, enumerate_if};
+use shieldable_model::{History, Judge, LaneId, OpId, Order, Outcome, Program, Refusal, Ret, enumerate_if};
 
 /// Calls and returns in this order; an operation is named by its lane and its number there.
 fn history(program: &Program, seen: &[(usize, usize, Ret)]) -> History {
@@ -237,34 +237,69 @@ fn shields_that_are_closed_elsewhere_are_counted_by_themselves() {
     assert!(allowed("notify w0", Ret::Unit, "wait w0", OK, NO));
 }
 
-/// Whether the lanes may see that: returns of operations, each named by its text; one of a lane that ends in `..` is called, and
-/// returns later, the others are called and return at once.
-fn lanes_allow(text: &str, lanes: &[&[(&str, Ret)]]) -> bool {
-    let program: Program = text.parse().unwrap();
-    let mut history = History::new();
-    for (lane, seen) in program.lanes().zip(lanes) {
+/// Writes down what the lanes of a program see.
+struct Notes<'a> {
+    program: &'a Program,
+    history: History,
+    begun: Vec<Option<OpId>>,
+    over: Vec<OpId>,
+}
+
+impl<'a> Notes<'a> {
+    fn new(program: &'a Program) -> Self {
+        Self { program, history: History::new(), begun: vec![None; program.lanes().len()], over: Vec::new() }
+    }
+
+    /// An operation, named by its text, returns; one of a lane that ends in `..` is called, and returns later, the others are
+    /// called and return at once.
+    fn see(&mut self, lane: LaneId, text: &str, ret: Ret) {
+        let program = self.program;
         let own: Vec<_> = program.lane(lane).collect();
-        let (mut begun, mut over) = (None, Vec::new());
-        for (text, ret) in *seen {
-            let name = text.trim_end_matches(" ..");
-            let is_next = |op: &OpId| program.op_text(*op) == name && !over.contains(op);
-            let bodies = program.fibers().flat_map(|fiber| program.body(fiber).chain(program.destructor(fiber)));
-            let op = own.iter().copied().chain(bodies).find(is_next).expect("an operation with this text");
-            if own.contains(&op) && begun != Some(op) {
-                history.call(lane, op);
-            }
-            if name != *text {
-                begun = Some(op);
-                continue;
-            }
-            history.returned(lane, op, *ret);
-            begun = begun.filter(|begun| *begun != op);
-            if *ret != Ret::Pending || !own.contains(&op) {
-                over.push(op);
-            }
+        let name = text.trim_end_matches(" ..");
+        let is_next = |op: &OpId| program.op_text(*op) == name && !self.over.contains(op);
+        let bodies = program.fibers().flat_map(|fiber| program.body(fiber).chain(program.destructor(fiber)));
+        let op = own.iter().copied().chain(bodies).find(is_next).expect("an operation with this text");
+        let begun = &mut self.begun[lane.index()];
+        if own.contains(&op) && *begun != Some(op) {
+            self.history.call(lane, op);
+        }
+        if name != text {
+            *begun = Some(op);
+            return;
+        }
+        self.history.returned(lane, op, ret);
+        *begun = begun.filter(|begun| *begun != op);
+        if ret != Ret::Pending || !own.contains(&op) {
+            self.over.push(op);
         }
     }
-    Judge::new(&program, Order::PerLane).allows(&history).is_ok()
+}
+
+/// Whether the lanes may see that, in whatever order beside each other.
+fn lanes_allow(text: &str, lanes: &[&[(&str, Ret)]]) -> bool {
+    lanes_end(text, lanes, false)
+}
+
+/// And whoever has not ended be asleep then.
+fn lanes_end(text: &str, lanes: &[&[(&str, Ret)]], stuck: bool) -> bool {
+    let program: Program = text.parse().unwrap();
+    let mut notes = Notes::new(&program);
+    notes.history.stuck = stuck;
+    for (lane, seen) in program.lanes().zip(lanes) {
+        seen.iter().for_each(|(text, ret)| notes.see(lane, text, *ret));
+    }
+    Judge::new(&program, Order::PerLane).allows(&notes.history).is_ok()
+}
+
+/// Whether the lanes may see that in this order, and whoever has not ended then be asleep.
+fn may_end_asleep_after(text: &str, seen: &[(u8, &str, Ret)]) -> bool {
+    let program: Program = text.parse().unwrap();
+    let mut notes = Notes::new(&program);
+    for (lane, text, ret) in seen {
+        notes.see(LaneId(*lane), text, *ret);
+    }
+    notes.history.stuck = true;
+    Judge::new(&program, Order::RealTime).allows(&notes.history).is_ok()
 }
 
 const UNIT: Ret = Ret::Unit;
@@ -374,6 +409,51 @@ fn a_delivery_knows_what_was_done_before_the_shield_further_in_was_closed() {
         lanes_allow(text, &[&task, &[("cancel t1", YES), ("drop s0", UNIT)]])
     };
     assert!(told(1) && !told(0));
+}
+
+#[test]
+fn while_a_poll_puts_another_waker_in_its_place_a_request_finds_none_to_wake() {
+    let text = "task t0 { enter; yield; suspend } thread { run t0 } thread { cancel t0 }";
+    let begins = [(0, "run t0 ..", UNIT), (0, "enter", UNIT), (0, "run t0", PENDING), (0, "run t0 ..", UNIT)];
+    let during = [(0, "yield", UNIT), (1, "cancel t0", YES), (0, "run t0", PENDING)];
+    assert!(may_end_asleep_after(text, &[&begins[..], &during].concat()));
+    let after = [(0, "yield", UNIT), (0, "run t0", PENDING), (1, "cancel t0", YES)];
+    assert!(!may_end_asleep_after(text, &[&begins[..], &after].concat()), "the waker is registered");
+    let unshielded = text.replace("enter; ", "");
+    let polled = [(0, "run t0 ..", UNIT), (0, "run t0", PENDING), (0, "run t0 ..", UNIT)];
+    assert!(!may_end_asleep_after(&unshielded, &[&polled[..], &during].concat()), "the poll looks for requests");
+}
+
+#[test]
+fn a_fiber_that_has_suspended_may_still_be_found_taken() {
+    let text = "plain p0 { join t0 } task t0 { } thread { run p0 } thread { run t0 } thread { poll p0; cancelling t0 }";
+    let mut seen = vec![(0, "run p0 ..", UNIT), (1, "run t0 ..", UNIT), (1, "run t0", OK), (2, "poll p0 ..", UNIT)];
+    seen.extend([(2, "poll p0", Ret::Absent), (0, "run p0", PENDING), (2, "cancelling t0", Ret::Count(0))]);
+    assert!(!may_end_asleep_after(text, &seen), "what it waits for has happened");
+    seen.extend([(0, "run p0 ..", UNIT), (0, "join t0", OK), (0, "run p0", OK)]);
+    assert!(may_end_asleep_after(text, &seen));
+}
+
+/// The second finds the lock held, which the first took after it had made a request: that orders nothing.
+#[test]
+fn a_poll_may_overlook_a_request_that_wakes_the_task_meanwhile() {
+    let text = "task t0 { cancel t1; lock l0 } task t1 { yield; lock l0 } thread { run t0 } thread { run t1 }";
+    let canceller = [("run t0 ..", UNIT), ("cancel t1", YES), ("lock l0", OK), ("run t0", OK)];
+    let begins = [("run t1 ..", UNIT), ("run t1", PENDING), ("run t1 ..", UNIT), ("yield", UNIT), ("run t1", PENDING)];
+    let cancelled = [("run t1 ..", UNIT), ("run t1", Ret::Ready(Outcome::Cancelled))];
+    assert!(lanes_end(text, &[&canceller, &[&begins[..], &cancelled].concat()], false));
+    assert!(!lanes_end(text, &[&canceller, &begins], true), "it is polled again");
+}
+
+#[test]
+fn a_poll_overlooks_no_request_that_it_knows_of() {
+    let text = "task t0 { cancel t1; notify w0 } task t1 { wait w0; suspend } thread { run t0 } thread { run t1 }";
+    let canceller = [("run t0 ..", UNIT), ("cancel t1", YES), ("notify w0", UNIT), ("run t0", OK)];
+    let begins = [("run t1 ..", UNIT), ("run t1", PENDING), ("run t1 ..", UNIT), ("wait w0", OK)];
+    let again = [("run t1", PENDING), ("run t1 ..", UNIT)];
+    let cancelled = [("run t1", Ret::Ready(Outcome::Cancelled))];
+    assert!(lanes_allow(text, &[&canceller, &[&begins[..], &cancelled].concat()]));
+    assert!(!lanes_allow(text, &[&canceller, &[&begins[..], &again, &cancelled].concat()]));
 }
 
 fn implied(text: &str) -> bool {
