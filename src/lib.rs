@@ -56,7 +56,8 @@
 //! | the losing arm of `select!` | a [`CancelScope`] in a [`spawn`]ed task, cancelled by the winner |
 //! | a runtime that shuts down | cancel the tasks and join them first |
 //!
-//! When it happens all the same, [`TaskHandle::was_torn`] tells.
+//! When it happens to a task or a [`CancelScope`] all the same, [`TaskHandle::was_torn`] tells. A shielded part that is
+//! dropped alone, by a `select!` in a task that goes on, leaves no mark.
 //!
 //! A body's own value is never thrown away: a body that returns is not cancelled. That is about the body as a whole: in
 //! `join!(a, b)` inside it, the value of a finished `a` is lost when the body is cancelled while `b` is pending. `select!`
@@ -65,6 +66,10 @@
 //!
 //! A shield does not interrupt itself: a loop of back-to-back shields is never cancelled. Put a [`checkpoint`] between them.
 //! And a shield that is never closed is never cancelled; bound it with a [`time::timeout`] inside.
+//!
+//! What is polled inside a task is that task. An executor that is driven in one (a `LocalSet`, a `LocalPool`, a stackful
+//! coroutine) makes everything it polls a part of it: drive it outside, or put each of its tasks into a
+//! [`ShieldableTask`], which owns its locks itself; its shields still defer the task around it.
 //!
 //! # What is here
 //!

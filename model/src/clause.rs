@@ -156,7 +156,7 @@ clauses! {
     Tmo5 "TMO-5" Liveness observable "The timer runs while the body is shielded, and a deadline that passes then takes effect at the first `Pending` after the shield."
     Tmo6 "TMO-6" Safety observable "If the body ends first its value is the result, and the deadline's request dies with the scope."
     Tmo7 "TMO-7" Safety observable "Nested deadlines are decided from the inside out: with both passed, the result is `Ok(Err(Elapsed))`."
-    Tmo8 "TMO-8" Liveness apart "The timer is polled free of the runtime's cooperative budget, so that a body which uses it up cannot outlive its deadline."
+    Tmo8 "TMO-8" Liveness apart "The timer of `time::timeout` is polled free of the runtime's cooperative budget, so that a body which uses it up cannot outlive its deadline."
     Tmo9 "TMO-9" Definition apart "A duration too long for the clock means the far future."
 
     // Locks, re-entrant or not.

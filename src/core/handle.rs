@@ -63,9 +63,12 @@ macro_rules! handle {
             /// called from anywhere: another thread, the body itself, a destructor that the cancellation runs.
             ///
             /// Each call adds one request while the body has not ended, up to 2<sup>24</sup> - 1, and wakes, unless it was
-            /// woken since it suspended.
-            /// Whoever sees the request, a destructor that runs for it or a query that counts it, sees what was done before
-            /// this call.
+            /// woken since it suspended. Whoever sees the request, a destructor that runs for it or a query that counts it,
+            /// sees what was done before this call.
+            ///
+            /// # Panics
+            ///
+            /// If the waker that it calls does. The request stands.
             ///
             /// # Examples
             ///
@@ -166,8 +169,9 @@ macro_rules! handle {
             /// True as soon as that begins: the destructors of the body may still be running until
             /// [`is_finished`](Self::is_finished). What the body had done by then is visible.
             ///
-            /// That is the accident this crate exists for: tokio's `abort`, its `timeout`, `select!`, a runtime that
-            /// shut down. The [front page](crate) names what to use instead.
+            /// That is the accident this crate exists for: tokio's `abort`, its `timeout` or a `select!` around the
+            /// whole, a runtime that shut down. The [front page](crate) names what to use instead. A shielded part that
+            /// was dropped alone, while the body goes on, leaves no mark.
             ///
             /// # Examples
             ///

@@ -48,7 +48,8 @@ use crate::TryLockError;
 /// ```
 ///
 /// Two branches of one `join!` are the same task and do not exclude one another; wrap each in a `ShieldableTask` where
-/// they must.
+/// they must. Nor may one wait for the other while it holds the lock, if both had to wait for it: a release wakes the first
+/// alone, and a combinator that polls only what was woken (`FuturesUnordered`) leaves the other asleep until its turn.
 ///
 /// # Fairness
 ///
@@ -110,8 +111,8 @@ impl<T: ?Sized> RLock<T> {
     ///
     /// # Panics
     ///
-    /// When polled outside a [`ShieldableTask`](super::ShieldableTask), or by a task that holds the lock 4095 times. The
-    /// lock is then unchanged.
+    /// When polled outside a [`ShieldableTask`](super::ShieldableTask): it then gives up its place in the queue, and passes
+    /// on what it was granted. When polled by a task that holds the lock 4095 times: the lock is then unchanged.
     ///
     /// # Examples
     ///

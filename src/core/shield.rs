@@ -212,7 +212,9 @@ pub fn is_shielded() -> bool {
 /// Better than a guard wherever the shield covers one future: it cannot be kept open by mistake, in a stream that yields
 /// or in a variable that outlives the work.
 ///
-/// The shield opens at the first poll and closes when the future has returned and been dropped, or when it is dropped.
+/// The shield opens at the first poll and closes when the future has returned and been dropped, or when it is dropped. It is
+/// a shield of the scope of the first poll, and stays that if the future goes on in another task: what is to move, put into
+/// a [`CancelScope`](super::CancelScope), which shields wherever it is polled.
 ///
 /// # Cancel safety
 ///

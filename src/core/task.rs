@@ -26,7 +26,8 @@ pin_project! {
     ///   whatever is pending.
     /// * *Finished*: nothing has an effect any more.
     ///
-    /// Shields are not inherited by tasks that it spawns. Everything else that is polled inside it *is* this task.
+    /// Shields are not inherited by tasks that it spawns. Everything else that is polled inside it *is* this task, also
+    /// what an executor polls that is driven in it (see the [front page](crate)).
     ///
     /// # Cancel safety
     ///

@@ -14,7 +14,8 @@ use crate::Elapsed;
 /// Gives `future` until `timer` is ready; a shield that is open then may still finish.
 ///
 /// `timer` is any future, its output is dropped: a sleep of the runtime at hand, the end of a channel, Ctrl-C. On tokio,
-/// [`time::timeout`](crate::time::timeout) brings its own.
+/// [`time::timeout`](crate::time::timeout) brings its own; other futures of tokio belong into
+/// `tokio::task::coop::unconstrained`, or a body that uses up the budget of its task keeps them from being ready.
 ///
 /// The body is a scope of its own, cancelled by the timer. Each poll polls the body first and then the timer, also while a
 /// shield is open, so:

@@ -8,7 +8,8 @@
 //! 1. The polling side alone writes here, and only while `WAKER` is clear.
 //! 2. In a live scope: a copy that was made between a load of the word with `WAKER` set and a compare-exchange that found this very word
 //!    still there and cleared `WAKER` is the registered waker, and the copier owns it. For the word counts registrations:
-//!    had the waker been taken meanwhile, and another been registered, the word would be another.
+//!    had the waker been taken meanwhile, and another been registered, the word would be another. (36 bits of it count; a
+//!    thread that stands still between the two for 2^36 of them is beyond this, see the limits in `SPEC.md`.)
 //! 3. A copy that is not claimed may be torn or long gone. It is two numbers, and nothing is done with it.
 
 use std::mem::ManuallyDrop;

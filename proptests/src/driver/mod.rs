@@ -1,7 +1,7 @@
 //! Runs a program of the model on the implementation.
 //!
 //! Every fiber of the program becomes a real future: a `ShieldableTask`, a `CancelScope`, a timeout, a `shielded` or a
-//! plain one around a [`Body`](body::Body), which interprets the operations and records what each returned. The top fibers
+//! plain one around a `Body`, which interprets the operations and records what each returned. The top fibers
 //! lie in places of a [`World`], where lanes and bodies poll and drop them.
 //!
 //! The implementation is named `crate::subject`, and what else differs between the ordinary build and a checker's is named
