@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 
 use crate::catalogue::Bug;
+use crate::results::{Cell, Verdict};
 
 /// One checker.
 #[derive(Clone, Debug, Deserialize)]
@@ -18,6 +19,9 @@ pub struct Column {
     /// Whether it goes through all cases up to a bound, rather than examples or samples.
     #[serde(default)]
     pub systematic: bool,
+    /// What a systematic checker takes by chance all the same.
+    #[serde(default)]
+    pub by_chance: Option<ByChance>,
     pub kind: Kind,
     /// A file that is there if the checker is.
     pub needs: String,
@@ -67,6 +71,16 @@ pub struct Column {
     pub near: BTreeMap<String, Vec<String>>,
 }
 
+/// A kill by chance is none by a systematic checker.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ByChance {
+    /// Executions of one model that are taken in order before.
+    pub after: u64,
+    /// Beginnings of the names of models that are of chance altogether.
+    pub models: Vec<String>,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
@@ -81,6 +95,16 @@ pub enum Kind {
 }
 
 impl Column {
+    /// Whether the cell is a kill by going through all cases up to a bound.
+    pub fn kills_systematically(&self, cell: &Cell) -> bool {
+        let by_chance = self.by_chance.as_ref().is_some_and(|by_chance| {
+            let model = cell.noticed_by().unwrap_or_default();
+            cell.after.is_none_or(|after| after > by_chance.after)
+                || by_chance.models.iter().any(|begin| model.starts_with(begin.as_str()))
+        });
+        self.systematic && cell.verdict == Verdict::Killed && !by_chance
+    }
+
     pub fn is_blind_to(&self, bug: &Bug) -> bool {
         self.blind.iter().any(|folder| bug.file.starts_with(folder.as_str())) || self.blind_to.contains(&bug.class)
     }

@@ -101,8 +101,10 @@ impl Grid {
     /// Who noticed it: the first systematic checker that did, else the first of all.
     pub fn killer(&self, bug: &Bug) -> Option<(&Column, &Cell)> {
         let killed = |column: &&Column| self.cell(bug, column).0 == Say::Killed;
+        let in_order =
+            |column: &&Column| self.cell(bug, column).1.is_some_and(|cell| column.kills_systematically(cell));
         let columns = || self.matrix.columns.iter();
-        let column = columns().filter(|column| column.systematic).find(killed).or_else(|| columns().find(killed))?;
+        let column = columns().filter(killed).find(in_order).or_else(|| columns().find(killed))?;
         Some((column, self.cell(bug, column).1?))
     }
 

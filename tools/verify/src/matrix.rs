@@ -1,6 +1,5 @@
 //! The matrix: every bug against every checker, as far as the time goes, to be taken up again later.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
@@ -247,7 +246,7 @@ fn missing<'a>(plan: &Plan, matrix: &'a Matrix, results: &Results) -> Vec<Task<'
         }
     };
     let noticed = |bug: Option<&Bug>, column: &Column| {
-        matrix.fresh(results, bug, &column.id).is_some_and(|cell| cell.verdict == Verdict::Killed)
+        matrix.fresh(results, bug, &column.id).is_some_and(|cell| column.kills_systematically(cell))
     };
     let mut tasks = Vec::new();
     for bug in std::iter::once(None).chain(matrix.bugs.iter().filter(named).map(Some)) {
@@ -341,7 +340,7 @@ impl State<'_> {
             if noticed && self.plan.until_killed {
                 self.bar.inc(1);
             } else if let Some(cell) = self.cell(task.bug, wanted, place)? {
-                noticed |= cell.verdict == Verdict::Killed;
+                noticed |= wanted.column.kills_systematically(&cell);
             } else {
                 self.summary().left += 1;
             }
@@ -424,17 +423,12 @@ fn note(summary: &mut Summary, bug: Option<&Bug>, column: &Column, cell: &Cell, 
 
 /// Bugs that are neither equivalent nor noticed by anybody, and those that no systematic checker notices.
 pub fn gaps<'a>(matrix: &'a Matrix, results: &Results) -> (Vec<&'a Bug>, Vec<&'a Bug>) {
-    let systematic: BTreeSet<_> =
-        matrix.columns.iter().filter(|column| column.systematic).map(|column| column.id.as_str()).collect();
-    let killers = |bug: &Bug| -> Vec<&str> {
-        let killed =
-            |column: &&Column| results.cell(&bug.id, &column.id).is_some_and(|cell| cell.verdict == Verdict::Killed);
-        matrix.columns.iter().filter(killed).map(|column| column.id.as_str()).collect()
+    let any = |bug: &Bug, kills: fn(&Column, &Cell) -> bool| {
+        matrix.columns.iter().any(|column| results.cell(&bug.id, &column.id).is_some_and(|cell| kills(column, cell)))
     };
+    let killed = |bug: &Bug| any(bug, |_, cell| cell.verdict == Verdict::Killed);
     let real = || matrix.bugs.iter().filter(|bug| bug.equivalent.is_none());
-    let nobody = real().filter(|bug| killers(bug).is_empty()).collect();
-    let no_systematic = real()
-        .filter(|bug| !killers(bug).is_empty() && !killers(bug).iter().any(|id| systematic.contains(id)))
-        .collect();
+    let nobody = real().filter(|bug| !killed(bug)).collect();
+    let no_systematic = real().filter(|bug| killed(bug) && !any(bug, Column::kills_systematically)).collect();
     (nobody, no_systematic)
 }

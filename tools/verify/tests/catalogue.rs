@@ -5,6 +5,7 @@ use std::fs;
 
 use serde::Deserialize;
 use shieldable_verify::catalogue::{self, Bug};
+use shieldable_verify::results::{Cell, Verdict};
 use shieldable_verify::{columns, home, root, sites};
 
 fn bugs() -> Vec<Bug> {
@@ -166,4 +167,27 @@ fn every_checker_begins_at_files_that_are_there() {
             }
         }
     }
+}
+
+#[test]
+fn a_kill_by_chance_is_none_by_a_systematic_checker() {
+    let columns = columns::read(&home().join("columns.toml")).expect("columns.toml can be read");
+    let by = |id: &str, by: &str, after: u64| {
+        let column = columns.iter().find(|column| column.id == id).expect("a checker of this name");
+        column.kills_systematically(&Cell {
+            verdict: Verdict::Killed,
+            key: String::new(),
+            by: Some(by.to_owned()),
+            part: None,
+            after: Some(after),
+            how: None,
+            seconds: 1.0,
+            date: String::new(),
+        })
+    };
+    assert!(by("loom", "generated_programs_of_three_tasks", 5000));
+    assert!(by("shuttle", "a_hard_drop_races_cancel", 2000));
+    assert!(!by("shuttle", "a_hard_drop_races_cancel", 2001), "after those in order");
+    assert!(!by("shuttle", "generated_programs_of_three_tasks", 7), "a program made at random");
+    assert!(!by("lockstep", "random_programs", 7), "not a systematic checker");
 }
