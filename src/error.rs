@@ -66,7 +66,7 @@ impl From<Elapsed> for std::io::Error {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TryLockError {
-    /// Somebody else holds it, or it has been handed to somebody who waited.
+    /// It is held, or has been handed to somebody who waited.
     WouldBlock,
     /// A re-entrant lock needs a task to own it, and there is none here.
     NoCurrentTask,

@@ -84,8 +84,10 @@
 //! # Features
 //!
 //! * `tokio` (default): spawning, joining and time. Without it the crate needs no runtime and runs on any.
-//! * `loom`, `shuttle`: add the modules of these names, the same API over the checkers' primitives, to model-check code
-//!   that uses this crate. They change nothing else.
+//! * `loom`, `shuttle`: add the modules of these names, the same API (but for the tokio adapter) over the checkers'
+//!   primitives, to model-check code that uses this crate. They change nothing else.
+//!
+//! The target needs 64-bit atomics.
 //!
 //! The contract, clause by clause, is `SPEC.md` in the repository; it is executable, and the code is checked against it.
 

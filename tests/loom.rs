@@ -1,4 +1,4 @@
-//! Every interleaving of small programs over the public API, with loom.
+//! The interleavings of small programs over the public API, with loom.
 //!
 //!     cargo test --features loom --test loom                        all models
 //!     cargo test --features loom --test loom -- guard               those with "guard" in their name
@@ -9,8 +9,9 @@
 //! `SHIELDABLE_DEEP=1` takes every program through all its interleavings, if they are not millions, and adds those of four
 //! operations over the whole alphabet; `SHIELDABLE_DEEP=3/500` does so for the fourth of each 500 programs.
 //!
-//! What a model does and which outcomes it must have seen stands in `models/`, one file per subject. Models of two
-//! threads run in all interleavings; those of three up to the number of preemptions stated at them.
+//! What a model does and which outcomes it must have seen stands in `models/`, one file per subject. Races of two threads
+//! run in all interleavings; those of three up to the number of preemptions stated at them; enumerated programs of more
+//! than 500 executions to 2 preemptions.
 
 #[path = "models/aged.rs"]
 mod aged;

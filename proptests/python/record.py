@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Records how `whatamithinking-aiotools` 1.0.2 behaves, as vectors for `tests/python_conformance.rs`.
+"""Records how `whatamithinking-aiotools` 1.0.2 behaves, as vectors for `tests/python_conformance/`.
 
     python3.11 -m venv VENV && VENV/bin/pip install whatamithinking-aiotools==1.0.2
     VENV/bin/python record.py > vectors.txt

@@ -19,7 +19,8 @@ pin_project! {
     /// itself: poll it, or hand it to an executor. On tokio, [`spawn`](crate::spawn) does both.
     ///
     /// By state:
-    /// * *Never polled*: cancelling means that the body never runs, shielded or not.
+    /// * *Never polled*: cancelling means that the body never runs, also one that would begin with a shield, unless the
+    ///   request is taken back before.
     /// * *Suspended*: a cancellation drops the body at the next poll, which it wakes the task for; if a shield is open, at
     ///   the first suspension after the last one closed.
     /// * *Running*: the body is never interrupted between two suspensions. If it returns, its value is the result,

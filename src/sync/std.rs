@@ -1,7 +1,8 @@
 //! The primitives of the ordinary build: std's own, with nothing in between.
 //!
 //! This module and its siblings `loom.rs` and `shuttle.rs` are the only places that name an atomic, a cell, a
-//! mutex, a reference count or a thread-local. The files of `core/` are compiled once over each of them.
+//! mutex, a reference count or a thread-local whose accesses a checker has to see. The files of `core/` are compiled once
+//! over each of them. What they take from std itself belongs to one thread, or to the user (an `Arc` around a lock).
 
 pub(crate) use std::sync::Arc;
 pub(crate) use std::sync::atomic;

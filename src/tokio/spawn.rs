@@ -43,11 +43,11 @@ where
     ShieldableTask::new(future).spawn()
 }
 
-/// Spawns `future` as a [`ShieldableTask`] on the current thread's [`LocalSet`](tokio::task::LocalSet).
+/// Spawns `future` as a [`ShieldableTask`] on the current thread's [`LocalSet`](tokio::task::LocalSet) or local runtime.
 ///
 /// # Panics
 ///
-/// Outside a `LocalSet`, with tokio's own message.
+/// Outside of both, with tokio's own message.
 ///
 /// # Examples
 ///
@@ -141,11 +141,11 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    /// Spawns this task on the current thread's [`LocalSet`](tokio::task::LocalSet), as [`spawn_local`] does.
+    /// Spawns this task on the current thread's [`LocalSet`](tokio::task::LocalSet) or local runtime, as [`spawn_local`] does.
     ///
     /// # Panics
     ///
-    /// Outside a `LocalSet`, with tokio's own message.
+    /// Outside of both, with tokio's own message.
     ///
     /// # Examples
     ///
