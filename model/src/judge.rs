@@ -181,7 +181,8 @@ impl<'p> Judge<'p> {
         order.into_iter().take(count)
     }
 
-    /// A step of the lane, as far as nobody could notice more; up to a query, which may be told something else.
+    /// A step of the lane, as far as nobody could notice more; up to a query, or what is like one, which may be told
+    /// something else.
     fn advance(&self, node: &mut Node, lane: LaneId, choice: u8, trace: &mut Trace) -> Micro {
         let Some(past) = &mut node.past else { return self.model.advance(&mut node.state, lane, choice, trace) };
         let program = self.model.program();
@@ -193,7 +194,8 @@ impl<'p> Judge<'p> {
             choice = 0;
             past.stepped(program, lane, Step { before: &before, after: &node.state, begins, micro });
             let silent = micro == Micro::Silent && !self.model.is_over(&node.state, lane);
-            if !silent || self.asks(&mut node.state, lane).is_some() {
+            let told = || !past.overlooks(program, &node.state, lane).is_empty();
+            if !silent || told() || self.asks(&mut node.state, lane).is_some() {
                 return micro;
             }
         }

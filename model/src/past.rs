@@ -19,8 +19,8 @@
 //! A call that changes something is a read-modify-write, and acts on the present. One that finds nothing to do is a query:
 //! `cancel()` of a scope that is ending, `uncancel()` without a request, a `try_lock` that is refused, a checkpoint that
 //! does not suspend. So is the beginning of a wait, which may take an old number of notifications for the present one. And
-//! so is the decision of a poll not to deliver, where the fiber has been woken since the poll began: it will be polled again,
-//! and a wake carries what was done before it to that poll.
+//! so is the decision of a poll not to deliver: before the body, since it looks again when that has suspended, and then, if
+//! the fiber has been woken since the poll began, since it will be polled again.
 //!
 //! One thing is coarser than the code: to close a shield elsewhere is one step. So a history could be refused without reason
 //! in which one closes a shield while another looks and a third drops hard.
@@ -356,10 +356,13 @@ impl Past {
         let mover = &state.lanes[lane.index()];
         let call = mover.calls.last().expect("the lane's own call never ends");
         let (scope, it) = (call.fiber, state.fiber(call.fiber));
-        let decides = matches!(call.stage, Stage::Check | Stage::Deliver) && program.fiber(scope).kind.is_scope();
         let deliverable = it.phase == Phase::Live && it.requests > 0 && it.open == 0;
-        let polled_again = mover.waker.waker().is_some_and(|waker| state.fiber(waker.fiber).woken);
-        if !(decides && deliverable && polled_again) {
+        let looks_again = match call.stage {
+            Stage::Check => true,
+            Stage::Deliver => mover.waker.waker().is_some_and(|waker| state.fiber(waker.fiber).woken),
+            _ => false,
+        };
+        if !(program.fiber(scope).kind.is_scope() && deliverable && looks_again) {
             return Vec::new();
         }
         let (mut unrequested, mut shielded) = (self.clone(), self.clone());

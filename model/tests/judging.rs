@@ -446,6 +446,22 @@ fn a_poll_may_overlook_a_request_that_wakes_the_task_meanwhile() {
 }
 
 #[test]
+fn a_poll_may_overlook_a_request_before_its_body_and_finds_it_afterwards() {
+    let may = |body: &str, told: &[(&str, Ret)], polled| {
+        let text = format!(
+            "task t0 {{ {body} suspend }} thread {{ cancel t0; try_lock l0 }} thread {{ try_lock l0; poll t0 }}"
+        );
+        let begins = [("try_lock l0", REFUSED), ("poll t0 ..", UNIT)];
+        let poller = [&begins[..], told, &[("poll t0", polled)]].concat();
+        lanes_allow(&text, &[&[("cancel t0", YES), ("try_lock l0", UNIT)], &poller])
+    };
+    let cancelled = Ret::Ready(Outcome::Cancelled);
+    assert!(may("enter;", &[("enter", UNIT)], PENDING), "shielded, when it finds it");
+    assert!(may("is_shielded;", &[("is_shielded", NO)], cancelled));
+    assert!(!may("is_shielded;", &[("is_shielded", NO)], PENDING));
+}
+
+#[test]
 fn a_poll_overlooks_no_request_that_it_knows_of() {
     let text = "task t0 { cancel t1; notify w0 } task t1 { wait w0; suspend } thread { run t0 } thread { run t1 }";
     let canceller = [("run t0 ..", UNIT), ("cancel t1", YES), ("notify w0", UNIT), ("run t0", OK)];
