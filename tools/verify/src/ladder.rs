@@ -190,7 +190,9 @@ pub fn run(level: Level, only: &[String], share: Option<Share>) -> Result<bool> 
     let rungs = read()?;
     for name in only {
         let known = || rungs.iter().map(|rung| rung.id.as_str()).collect::<Vec<_>>().join(", ");
-        ensure!(rungs.iter().any(|rung| rung.id == *name), "there is no rung called {name}; there are {}", known());
+        let rung = rungs.iter().find(|rung| rung.id == *name);
+        let rung = rung.with_context(|| format!("there is no rung called {name}; there are {}", known()))?;
+        ensure!(rung.at(level).is_some(), "{name} is not on the {} ladder", level.name());
     }
     let former = parts::read()?;
     let chosen: Vec<_> = rungs
@@ -288,7 +290,7 @@ fn one(
         output += &run.all();
         let wrong = match run.end {
             End::Success => continue,
-            End::Failure => (Outcome::Failed, first_cause(&run.all())),
+            End::Failure => (Outcome::Failed, first_cause(&run.all()).1),
             End::Timeout => (Outcome::Failed, format!("not done after {} s", limit.as_secs())),
             End::Interrupted => {
                 (Outcome::Interrupted, "interrupted half-way: what it had found so far is not kept".into())
@@ -301,8 +303,8 @@ fn one(
     part.counts = rung.counts.iter().filter_map(|counting| count(counting, &output)).fold(Vec::new(), merged);
     part.seconds = (start.elapsed().as_secs_f64() * 10.0).round() / 10.0;
     if part.outcome == Outcome::Failed {
-        let lines: Vec<_> = output.lines().collect();
-        part.output = Some(parts::public(&lines[lines.len().saturating_sub(400)..].join("\n")));
+        let from_there: Vec<_> = output.lines().skip(first_cause(&output).0).take(MOST_LINES).collect();
+        part.output = Some(parts::public(&from_there.join("\n")));
     }
     Ok(part)
 }
@@ -328,8 +330,11 @@ fn count(counting: &Counting, output: &str) -> Option<Count> {
     (number > 0).then(|| Count { unit: counting.unit.clone(), number })
 }
 
-/// The line of an output that says most about why it failed.
-fn first_cause(output: &str) -> String {
+/// Of what a failure printed, so many lines are kept.
+const MOST_LINES: usize = 400;
+
+/// The line of an output that says most about why it failed: its number, and what it says.
+fn first_cause(output: &str) -> (usize, String) {
     const SIGNS: &[&str] =
         &["WRONG: ", "lost wake-up", "panicked at", "error[", "error: ", "FAILED", "BINGO", "SUMMARY"];
     let lines: Vec<_> = output.lines().map(str::trim).collect();
@@ -337,8 +342,9 @@ fn first_cause(output: &str) -> String {
         if let Some(at) = lines.iter().position(|line| line.contains(sign)) {
             // What a panic says is on the next line.
             let next = if *sign == "panicked at" { lines.get(at + 1).copied().unwrap_or("") } else { "" };
-            return format!("{} {next}", lines[at]).trim().chars().take(300).collect();
+            return (at, format!("{} {next}", lines[at]).trim().chars().take(300).collect());
         }
     }
-    lines.iter().rev().find(|line| !line.is_empty()).map_or("it failed and said nothing".into(), |line| (*line).into())
+    let last = lines.iter().rposition(|line| !line.is_empty());
+    last.map_or((0, "it failed and said nothing".into()), |at| (at, lines[at].into()))
 }

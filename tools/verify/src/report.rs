@@ -22,7 +22,7 @@ pub fn write() -> Result<bool> {
     let file = parts::folder().join("report.html");
     fs::create_dir_all(parts::folder())?;
     fs::write(&file, page(&parts, &grid))?;
-    println!("the report: {}", parts::public(&file.to_string_lossy()));
+    println!("the report: {}", file.display());
     let failed = parts.iter().find(|part| part.outcome == Outcome::Failed);
     if let Some(part) = failed {
         println!("FAILED: {}: {}", part.title, part.reason.as_deref().unwrap_or("it does not say why"));
@@ -275,7 +275,7 @@ fn failures(html: &mut String, parts: &[Part]) {
     for part in failed {
         let _ = write!(
             html,
-            "<h3>{}</h3><p>{}</p><p class=\"soft\">What it printed last; a schedule is drawn with one column a thread, time downwards.</p><pre>{}</pre>",
+            "<h3>{}</h3><p>{}</p><p class=\"soft\">What it printed from there on; a schedule is drawn with one column a thread, time downwards.</p><pre>{}</pre>",
             prose(&part.title),
             prose(part.reason.as_deref().unwrap_or("")),
             escape(part.output.as_deref().unwrap_or(""))
