@@ -16,7 +16,7 @@ use crate::history::{History, Order, Seen};
 use crate::machine::Micro;
 use crate::model::Model;
 use crate::past::{self, Past, Step};
-use crate::program::{LaneId, MAX_LANES, OpId, Program};
+use crate::program::{LaneId, MAX_LANES, Op, OpId, Program};
 use crate::ret::Ret;
 use crate::state::{NodeStage, State};
 use crate::trace::{Coverage, Trace};
@@ -71,6 +71,7 @@ pub fn allows(program: &Program, history: &History) -> Result<Coverage, Box<Mism
 pub struct Judge<'p> {
     model: Model<'p>,
     order: Order,
+    any_waker: bool,
     visited: HashSet<u64, BuildHasherDefault<Fold>>,
 }
 
@@ -95,7 +96,13 @@ impl<'p> Judge<'p> {
 
     /// A judge by a broken variant.
     pub fn broken(program: &'p Program, order: Order, fault: Option<Fault>) -> Self {
-        Self { model: Model::broken(program, fault), order, visited: HashSet::default() }
+        Self { model: Model::broken(program, fault), order, any_waker: false, visited: HashSet::default() }
+    }
+
+    /// Whoever runs a fiber is woken by each of its wakers, not by the one alone that it polls with itself.
+    #[must_use]
+    pub fn roused_by_any_waker(self) -> Self {
+        Self { any_waker: true, ..self }
     }
 
     /// The clauses that one explanation of the history goes through, or why there is none.
@@ -264,7 +271,15 @@ impl<'p> Judge<'p> {
 
     /// Whether no lane goes on by itself: those that are not over wait for a wake.
     fn is_stuck(&self, node: &Node) -> bool {
-        self.model.program().lanes().all(|lane| !self.model.is_enabled(&node.state, lane))
+        self.model
+            .program()
+            .lanes()
+            .all(|lane| !self.model.is_enabled(&node.state, lane) && !self.is_roused(node, lane))
+    }
+
+    fn is_roused(&self, node: &Node, lane: LaneId) -> bool {
+        let op = self.model.next_op(&node.state, lane).map(|op| self.model.program().op(op));
+        self.any_waker && matches!(op, Some(Op::Run(fiber, _)) if node.state.fiber(fiber).woken)
     }
 
     /// Consumes what can be consumed.

@@ -472,6 +472,21 @@ fn a_poll_overlooks_no_request_that_it_knows_of() {
     assert!(!lanes_allow(text, &[&canceller, &[&begins[..], &again, &cancelled].concat()]));
 }
 
+#[test]
+fn a_lost_wake_up_is_none_less_since_another_has_polled_with_another_waker() {
+    let program: Program =
+        "task t0 { wait w0 } thread { run t0 } thread { poll t0/1; notify w0 }".parse().expect("a program");
+    let mut notes = Notes::new(&program);
+    notes.see(LaneId(0), "run t0 ..", UNIT);
+    notes.see(LaneId(0), "run t0", PENDING);
+    notes.see(LaneId(1), "poll t0/1", PENDING);
+    notes.see(LaneId(1), "notify w0", UNIT);
+    notes.history.stuck = true;
+    let judge = || Judge::new(&program, Order::RealTime);
+    assert!(judge().allows(&notes.history).is_ok(), "the other executor has to poll it");
+    assert!(judge().roused_by_any_waker().allows(&notes.history).is_err());
+}
+
 fn implied(text: &str) -> bool {
     text.parse::<Program>().expect("a program").is_implied()
 }

@@ -14,7 +14,7 @@ mod stage;
 
 use std::sync::Arc;
 
-use shieldable_model::{Clause, Coverage, History, Program, Seen, allows, spec};
+use shieldable_model::{Clause, Coverage, History, Judge, Order, Program, Seen, spec};
 
 use shieldable_proptests::scale::{DEFAULT_CASES, cases, scaled, seed};
 
@@ -79,7 +79,8 @@ fn judged(stage: &Stage, runs: u64) -> Seeing {
             let program = Arc::new(program);
             for run in 0..runs {
                 let run = stage.run(&program, seed() ^ (run << 32 | number));
-                let coverage = allows(&program, &run.history).unwrap_or_else(|mismatch| panic!("{mismatch}"));
+                let mut judge = Judge::new(&program, Order::RealTime).roused_by_any_waker();
+                let coverage = judge.allows(&run.history).unwrap_or_else(|mismatch| panic!("{mismatch}"));
                 clauses.merge(coverage);
                 seeing.see(&program, &run, coverage);
             }
