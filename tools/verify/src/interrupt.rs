@@ -8,7 +8,7 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// Notes Ctrl-C and SIGTERM instead of dying of them.
 pub fn listen() -> Result<()> {
-    // A second one ends the process at once, children and all.
+    // A second one ends the process at once, and leaves what it runs to itself.
     ctrlc::set_handler(|| {
         if INTERRUPTED.swap(true, Ordering::SeqCst) {
             std::process::exit(130);

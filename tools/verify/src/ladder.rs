@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -15,7 +16,7 @@ use serde::Deserialize;
 use crate::parts::{self, Count, Outcome, Part};
 use crate::process::{self, End};
 use crate::results::today;
-use crate::{home, interrupt, root};
+use crate::{Usage, home, interrupt, root};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
@@ -25,6 +26,8 @@ pub enum Level {
 }
 
 impl Level {
+    pub const ALL: [Self; 3] = [Self::Quick, Self::Usual, Self::Deep];
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Quick => "quick",
@@ -99,6 +102,11 @@ struct Page {
 }
 
 impl Rung {
+    /// Whether there is anything of it on that ladder.
+    pub fn is_on(&self, level: Level) -> bool {
+        self.at(level).is_some()
+    }
+
     fn at(&self, level: Level) -> Option<&Commands> {
         match level {
             Level::Quick => self.quick.as_ref(),
@@ -133,12 +141,16 @@ pub fn read() -> Result<Vec<Rung>> {
 
 /// Prints what there is, or what one machine runs of it.
 pub fn list(level: Level, share: Option<Share>) -> Result<()> {
-    println!("{:12} {:>8}  WHAT", "NAME", "SECONDS");
+    // A reader who has seen enough may close the pipe.
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{:12} {:>8}  WHAT", "NAME", "SECONDS");
     for (number, rung) in read()?.iter().enumerate() {
         let seconds = rung.at(level).map_or("-".to_owned(), |commands| commands.seconds.to_string());
-        println!("{:12} {seconds:>8}  {}", rung.id, rung.title);
+        let _ = writeln!(out, "{:12} {seconds:>8}  {}", rung.id, rung.title);
         if share.is_some() {
-            commands(number, rung, level, share).iter().for_each(|command| println!("{:23}{command}", ""));
+            for command in commands(number, rung, level, share) {
+                let _ = writeln!(out, "{:23}{command}", "");
+            }
         }
     }
     Ok(())
@@ -191,10 +203,14 @@ pub fn run(level: Level, only: &[String], share: Option<Share>) -> Result<bool> 
     for name in only {
         let known = || rungs.iter().map(|rung| rung.id.as_str()).collect::<Vec<_>>().join(", ");
         let rung = rungs.iter().find(|rung| rung.id == *name);
-        let rung = rung.with_context(|| format!("there is no rung called {name}; there are {}", known()))?;
-        ensure!(rung.at(level).is_some(), "{name} is not on the {} ladder", level.name());
+        let rung =
+            rung.ok_or_else(|| Usage::error(format!("there is no rung called {name}; there are {}", known())))?;
+        if !rung.is_on(level) {
+            return Err(Usage::error(format!("{name} is not on the {} ladder", level.name())));
+        }
     }
-    let former = parts::read()?;
+    // For estimates alone.
+    let former = parts::read().unwrap_or_default();
     let chosen: Vec<_> = rungs
         .iter()
         .enumerate()
@@ -221,6 +237,9 @@ pub fn run(level: Level, only: &[String], share: Option<Share>) -> Result<bool> 
         let bar = bars.add(ProgressBar::new_spinner());
         bar.set_style(ProgressStyle::with_template("{spinner} {prefix:12} {elapsed:>5}  {wide_msg}")?);
         bar.set_prefix(rung.id.clone());
+        if bars.is_hidden() {
+            println!("begins      {:12} about {} s", rung.id, estimate(rung, commands));
+        }
         let part =
             one(rung, &list, level, share.filter(|_| commands.shared.is_some()), &bar, estimate(rung, commands))?;
         left -= estimate(rung, commands);
@@ -236,7 +255,7 @@ pub fn run(level: Level, only: &[String], share: Option<Share>) -> Result<bool> 
         parts.push(part);
     }
     whole.finish_and_clear();
-    Ok(parts::conclude(&parts))
+    Ok(parts::conclude(&parts, share.is_some() || !only.is_empty()))
 }
 
 fn share_of(share: Option<Share>) -> Option<String> {
@@ -301,6 +320,10 @@ fn one(
         break;
     }
     part.counts = rung.counts.iter().filter_map(|counting| count(counting, &output)).fold(Vec::new(), merged);
+    if part.outcome == Outcome::Green && part.counts.is_empty() && share.is_none() {
+        (part.outcome, part.reason) =
+            (Outcome::Failed, Some("it went through nothing that could be counted".to_owned()));
+    }
     part.seconds = (start.elapsed().as_secs_f64() * 10.0).round() / 10.0;
     if part.outcome == Outcome::Failed {
         let from_there: Vec<_> = output.lines().skip(first_cause(&output).0).take(MOST_LINES).collect();

@@ -21,7 +21,27 @@ pub mod results;
 pub mod sites;
 pub mod tree;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
+
+/// What is asked for cannot be: the exit status is that of a wrong command line.
+#[derive(Debug)]
+pub struct Usage(String);
+
+impl Usage {
+    /// As an error.
+    pub fn error(why: impl Into<String>) -> anyhow::Error {
+        Self(why.into()).into()
+    }
+}
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
 
 /// The root of the repository.
 pub fn root() -> PathBuf {

@@ -1,12 +1,13 @@
 //! The matrix: every bug against every checker, as far as the time goes, to be taken up again later.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use nix::fcntl::{Flock, FlockArg};
 use sha2::{Digest, Sha256};
 
 use crate::catalogue::{self, Bug};
@@ -14,7 +15,7 @@ use crate::cell::{self, Hints, Place};
 use crate::columns::{self, Column};
 use crate::results::{Cell, NO_BUG, Results, Verdict};
 use crate::tree::{Seeded, Source};
-use crate::{home, interrupt, root};
+use crate::{Usage, home, interrupt, parts, root};
 
 /// What to run, and for how long.
 #[derive(Clone, Debug)]
@@ -174,13 +175,36 @@ pub struct Summary {
     pub left: usize,
 }
 
+/// Nobody else has that lock until this process ends or lets go of it.
+fn alone(lock: &Path, otherwise: &str) -> Result<Flock<File>> {
+    let folder = lock.parent().expect("it is in a folder");
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let file = File::create(lock).with_context(|| format!("cannot write {}", lock.display()))?;
+    Flock::lock(file, FlockArg::LockExclusiveNonblock)
+        .map_err(|_| anyhow!("another run has {} and {otherwise}", lock.display()))
+}
+
 /// Runs what is missing or out of date, and writes each result at once.
 pub fn run(plan: &Plan) -> Result<Summary> {
     let source = Source::new(&root(), plan.commit.as_deref())?;
     let matrix = Matrix::read(&source)?;
     for column in &plan.columns {
-        ensure!(matrix.columns.iter().any(|other| other.id == *column), "there is no checker called {column}");
+        let known = || matrix.columns.iter().map(|column| column.id.as_str()).collect::<Vec<_>>().join(", ");
+        if !matrix.columns.iter().any(|other| other.id == *column) {
+            return Err(Usage::error(format!("there is no checker called {column}; there are {}", known())));
+        }
     }
+    for text in &plan.bugs {
+        if !matrix.bugs.iter().any(|bug| bug.id.contains(text.as_str())) {
+            return Err(Usage::error(format!("no bug has {text} in its id; docs/kill-matrix.md lists them")));
+        }
+    }
+    let _work = alone(&plan.work.join("lock"), "uses this folder: wait for it, or give --work another")?;
+    let results_of = parts::folder().join("kill-matrix.lock");
+    let _results = match plan.sample {
+        Some(_) => None,
+        None => Some(alone(&results_of, "writes docs/kill-matrix.json: wait for it")?),
+    };
     let results = Results::read(&plan.results)?;
     let tasks = match plan.sample {
         Some(sample) => choose(plan, &matrix, &results, sample)?,
@@ -249,7 +273,9 @@ fn missing<'a>(plan: &Plan, matrix: &'a Matrix, results: &Results) -> Vec<Task<'
         matrix.fresh(results, bug, &column.id).is_some_and(|cell| column.kills_systematically(cell))
     };
     let mut tasks = Vec::new();
-    for bug in std::iter::once(None).chain(matrix.bugs.iter().filter(named).map(Some)) {
+    // The sources without a bug only if it is not about some bugs.
+    let baseline = plan.bugs.is_empty().then_some(None);
+    for bug in baseline.into_iter().chain(matrix.bugs.iter().filter(named).map(Some)) {
         let mut cells = wanted(plan, matrix, results, bug);
         if plan.until_killed {
             cells.retain(|cell| cell.column.systematic);
@@ -308,7 +334,9 @@ fn choose<'a>(plan: &Plan, matrix: &'a Matrix, results: &Results, sample: usize)
     }
     tasks.sort_by(|(one, _), (other, _)| one.cmp(other));
     tasks.truncate(sample);
-    ensure!(tasks.len() == sample, "only {} kills are known that are quick", tasks.len());
+    if tasks.len() < sample {
+        return Err(Usage::error(format!("only {} kills are known that are quick", tasks.len())));
+    }
     Ok(tasks.into_iter().map(|(_, task)| task).collect())
 }
 

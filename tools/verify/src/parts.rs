@@ -1,12 +1,13 @@
 //! What came of each rung: one JSON file a rung, and one a machine where machines share it; put together into one table.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
+use crate::ladder::{Level, Rung};
 use crate::root;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,11 +60,20 @@ fn file_name(part: &Part) -> String {
     }
 }
 
-/// Writes a part in the place of the former one.
+/// Writes a part in the place of the former one, and of those that belong to another number of machines.
 pub fn write(part: &Part) -> Result<()> {
     let folder = folder().join("parts");
     fs::create_dir_all(&folder)?;
-    fs::write(folder.join(file_name(part)), serde_json::to_string_pretty(part)? + "\n")?;
+    let machines = |share: &Option<String>| share.as_ref().and_then(|share| Some(share.split_once('/')?.1.to_owned()));
+    for other in read().unwrap_or_default() {
+        if other.rung == part.rung && machines(&other.share) != machines(&part.share) {
+            fs::remove_file(folder.join(file_name(&other)))?;
+        }
+    }
+    let file = folder.join(file_name(part));
+    let unfinished = file.with_extension("unfinished");
+    fs::write(&unfinished, serde_json::to_string_pretty(part)? + "\n")?;
+    fs::rename(unfinished, file)?;
     Ok(())
 }
 
@@ -140,9 +150,21 @@ fn join(parts: &[&Part]) -> Part {
     all
 }
 
-/// Whether a machine's part of some rung is missing.
-pub fn lacks_a_machine(parts: &[Part]) -> bool {
-    parts.iter().any(|part| part.share.is_some() && part.outcome == Outcome::NotRun)
+/// The rungs of the ladders that the parts are of which have not been run to their ends.
+pub fn lacking(parts: &[Part], rungs: &[Rung]) -> Vec<String> {
+    let levels: BTreeSet<&str> = parts.iter().map(|part| part.level.as_str()).collect();
+    let ended = |rung: &Rung, level: Level| {
+        let of_it = |part: &&Part| part.rung == rung.id && part.level == level.name();
+        let ended = |part: &Part| matches!(part.outcome, Outcome::Green | Outcome::Failed);
+        parts.iter().find(of_it).is_some_and(ended)
+    };
+    let levels = Level::ALL.into_iter().filter(|level| levels.contains(level.name()));
+    levels
+        .flat_map(|level| {
+            let all = rungs.iter().filter(move |rung| rung.is_on(level));
+            all.filter(move |rung| !ended(rung, level)).map(|rung| rung.id.clone())
+        })
+        .collect()
 }
 
 /// One part on one line.
@@ -180,8 +202,9 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
-/// Prints the conclusion, what failed first; true if nothing did and nothing was cut short.
-pub fn conclude(parts: &[Part]) -> bool {
+/// Prints the conclusion, what failed first; true if nothing did and nothing was cut short. `all`: nor was anything left out
+/// because something that it needs is not there.
+pub fn conclude(parts: &[Part], all: bool) -> bool {
     let failed: Vec<_> = parts.iter().filter(|part| part.outcome == Outcome::Failed).collect();
     let cut: Vec<_> = parts
         .iter()
@@ -195,18 +218,22 @@ pub fn conclude(parts: &[Part]) -> bool {
         _ => parts.iter().map(|part| part.rung.clone()).collect::<Vec<_>>().join(", "),
     };
     let checked: Vec<_> = parts.iter().filter(|part| part.outcome == Outcome::Green).collect();
+    let left: Vec<_> = parts.iter().filter(|part| part.outcome == Outcome::NotRun).collect();
+    let too_little = !left.is_empty() && (all || checked.is_empty());
     println!();
     if let Some(part) = failed.first() {
         println!("FAILED: {}: {}", part.title, part.reason.as_deref().unwrap_or("it does not say why"));
     } else if !cut.is_empty() {
         println!("INTERRUPTED: checked {}; not checked {}", names(&checked), names(&cut));
+    } else if too_little {
+        println!("NOT WHOLE: checked {}; not checked {}", names(&checked), names(&left));
     } else {
         println!("GREEN: {} of {} checks ran, none failed", checked.len(), parts.len());
     }
     for part in parts {
         println!("{}", line(part));
     }
-    failed.is_empty() && cut.is_empty()
+    failed.is_empty() && cut.is_empty() && !too_little
 }
 
 /// Text without the paths of this machine.

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -84,9 +84,7 @@ pub fn run_watched(
             None
         };
         if let Some(end) = stop {
-            // It may have ended in this moment.
-            let _ = killpg(group, Signal::SIGKILL);
-            child.wait()?;
+            put_down(group, &mut child)?;
             break end;
         }
         if looked.elapsed() > Duration::from_millis(500) {
@@ -97,6 +95,24 @@ pub fn run_watched(
     };
     let read = |path: &Path| fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     Ok(Finished { end, output: read(&out)?, errors: read(&err)?, time: used })
+}
+
+/// How long a group that was asked to end may take for it: another `cargo verify` in it has children to put down.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Asks first, and then does not ask any more.
+fn put_down(group: Pid, child: &mut Child) -> Result<()> {
+    let asked = Instant::now();
+    // Each of these may have ended in this moment.
+    let _ = killpg(group, Signal::SIGTERM);
+    while child.try_wait()?.is_none() || killpg(group, None).is_ok() && asked.elapsed() < GRACE {
+        if asked.elapsed() > GRACE {
+            let _ = killpg(group, Signal::SIGKILL);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let _ = killpg(group, Signal::SIGKILL);
+    Ok(())
 }
 
 /// What a process and those of its children that have ended have used, from `/proc`.

@@ -13,25 +13,37 @@ use crate::parts::{self, Outcome, Part, grouped, word};
 use crate::results::today;
 use crate::{ladder, root};
 
-/// Writes the page; true if nothing that is in it failed, and no machine's part of it is missing.
-pub fn write() -> Result<bool> {
+/// What is known of the rungs, in their order.
+fn known() -> Result<Vec<Part>> {
     let mut parts = parts::joined(&parts::read()?);
     let order: Vec<_> = ladder::read()?.into_iter().map(|rung| rung.id).collect();
     parts.sort_by_key(|part| order.iter().position(|id| *id == part.rung));
+    Ok(parts)
+}
+
+/// Says what failed of all that is known; true if nothing did. `whole`: and if nothing of the ladder is missing.
+pub fn verdict(whole: bool) -> Result<bool> {
+    let parts = known()?;
+    if let Some(part) = parts.iter().find(|part| part.outcome == Outcome::Failed) {
+        println!("FAILED: {}: {}", part.title, part.reason.as_deref().unwrap_or("it does not say why"));
+        return Ok(false);
+    }
+    let lacking = if whole { parts::lacking(&parts, &ladder::read()?) } else { Vec::new() };
+    if !lacking.is_empty() {
+        println!("NOT WHOLE: not run to their ends, or their parts are missing: {}", lacking.join(", "));
+    }
+    Ok(lacking.is_empty())
+}
+
+/// Writes the page.
+pub fn write() -> Result<()> {
+    let parts = known()?;
     let grid = Grid::read()?;
     let file = parts::folder().join("report.html");
     fs::create_dir_all(parts::folder())?;
     fs::write(&file, page(&parts, &grid))?;
     println!("the report: {}", file.display());
-    let failed = parts.iter().find(|part| part.outcome == Outcome::Failed);
-    if let Some(part) = failed {
-        println!("FAILED: {}: {}", part.title, part.reason.as_deref().unwrap_or("it does not say why"));
-    }
-    let lacking = failed.is_none() && parts::lacks_a_machine(&parts);
-    if lacking {
-        println!("NOT WHOLE: the part of some machine is missing");
-    }
-    Ok(failed.is_none() && !lacking)
+    Ok(())
 }
 
 fn escape(text: &str) -> String {

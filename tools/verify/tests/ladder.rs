@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use shieldable_verify::ladder::{self, Level, Share};
+use shieldable_verify::parts::{self, Outcome, Part};
 
 #[test]
 fn nothing_is_run_by_two_machines_and_each_rung_by_one() {
@@ -53,4 +54,49 @@ fn what_each_machine_takes_a_range_of_is_what_the_one_skips_that_runs_the_rest()
         }
     }
     assert_eq!(rungs, 4, "loom and shuttle on two machines");
+}
+
+fn part(rung: &str, level: Level, share: Option<&str>, outcome: Outcome) -> Part {
+    Part {
+        rung: rung.to_owned(),
+        title: String::new(),
+        level: level.name().to_owned(),
+        share: share.map(str::to_owned),
+        outcome,
+        reason: None,
+        counts: Vec::new(),
+        extent: String::new(),
+        seconds: 0.0,
+        date: String::new(),
+        output: None,
+    }
+}
+
+#[test]
+fn a_ladder_of_which_a_rung_is_missing_or_was_cut_short_is_not_whole() {
+    let rungs = ladder::read().expect("ladder.toml can be read");
+    let deep: Vec<_> = rungs.iter().filter(|rung| rung.is_on(Level::Deep)).map(|rung| rung.id.clone()).collect();
+    let all = |cut: &str, outcome| -> Vec<Part> {
+        let outcome_of = |id: &String| if id == cut { outcome } else { Outcome::Green };
+        deep.iter().map(|id| part(id, Level::Deep, None, outcome_of(id))).collect()
+    };
+    assert_eq!(parts::lacking(&all("", Outcome::Green), &rungs), Vec::<String>::new());
+    assert_eq!(parts::lacking(&all("spec", Outcome::Interrupted), &rungs), ["spec"]);
+    assert_eq!(parts::lacking(&all("address", Outcome::NotRun), &rungs), ["address"]);
+    let mut missing = all("", Outcome::Green);
+    missing.retain(|part| part.rung != "memcheck");
+    assert_eq!(parts::lacking(&missing, &rungs), ["memcheck"]);
+    let machines = [Some("1/3"), Some("3/3")].map(|share| part("loom", Level::Deep, share, Outcome::Green));
+    missing.retain(|part| part.rung != "loom");
+    missing.extend(machines);
+    assert_eq!(parts::lacking(&parts::joined(&missing), &rungs), ["loom", "memcheck"]);
+}
+
+#[test]
+fn a_run_in_which_nothing_ran_is_not_green() {
+    let not_run = [part("fuzz", Level::Deep, None, Outcome::NotRun)];
+    assert!(!parts::conclude(&not_run, false));
+    let some = [part("fuzz", Level::Deep, None, Outcome::NotRun), part("spec", Level::Deep, None, Outcome::Green)];
+    assert!(parts::conclude(&some, false), "what this machine cannot do is left out");
+    assert!(!parts::conclude(&some, true), "unless it was asked for");
 }
