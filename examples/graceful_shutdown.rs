@@ -41,8 +41,12 @@ async fn main() -> std::io::Result<()> {
     let all_ended = async {
         for worker in workers {
             let name = worker.handle().name().unwrap_or_default().to_owned();
-            let end = worker.await;
-            println!("{name}: {}", if end.is_err_and(|end| end.is_cancelled()) { "cancelled" } else { "ended" });
+            match worker.await {
+                Err(end) if end.is_cancelled() => println!("{name}: cancelled"),
+                // A worker that panicked may have torn its batch: that is no shutdown in good order.
+                Err(end) => panic!("{name}: {end}"),
+                Ok(()) => println!("{name}: ended"),
+            }
         }
     };
     tokio::select! {

@@ -7,13 +7,13 @@
 //! A real server and three real clients on the loopback interface. The first waits for its answer, the second hangs up
 //! while its card is looked up, the third while it is charged.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use shieldable::shield_scope;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 const LOOKUP: Duration = Duration::from_millis(200);
@@ -52,12 +52,12 @@ async fn serve(mut socket: TcpStream, events: Events) -> std::io::Result<()> {
 }
 
 /// A client: asks to be charged, and hangs up when its patience is over.
-async fn call(client: u8, server: SocketAddr, patience: Duration, events: Events) -> std::io::Result<()> {
-    let mut socket = TcpStream::connect(server).await?;
+async fn call(client: u8, mut socket: TcpStream, patience: Duration, events: Events) -> std::io::Result<()> {
     socket.write_u8(client).await?;
     let mut answer = [0; 4];
     // tokio's own timeout is right here: nothing is at stake in a read.
-    if tokio::time::timeout(patience, socket.read_exact(&mut answer)).await.is_ok() {
+    if let Ok(read) = tokio::time::timeout(patience, socket.read_exact(&mut answer)).await {
+        read?;
         let _ = events.send(format!("client {client}: got {:?}", String::from_utf8_lossy(&answer)));
     }
     Ok(())
@@ -69,12 +69,12 @@ async fn main() -> std::io::Result<()> {
     let address = listener.local_addr()?;
     let (events, mut all) = mpsc::unbounded_channel();
     let patience = [2 * (LOOKUP + CHARGE), LOOKUP / 2, LOOKUP + CHARGE / 2];
+    let mut tasks = JoinSet::new();
     for (client, patience) in (1_u8..).zip(patience) {
-        tokio::spawn(call(client, address, patience, events.clone()));
-    }
-    for _ in patience {
+        // Connected first: nobody waits to accept a client that never came.
+        tasks.spawn(call(client, TcpStream::connect(address).await?, patience, events.clone()));
         let (socket, _) = listener.accept().await?;
-        tokio::spawn(serve(socket, events.clone()));
+        tasks.spawn(serve(socket, events.clone()));
     }
     // Everybody still at work holds a sender, payments without a client too: when the events end, so has the work.
     drop(events);
@@ -82,6 +82,9 @@ async fn main() -> std::io::Result<()> {
     while let Some(event) = all.recv().await {
         println!("{event}");
         seen.push(event);
+    }
+    while let Some(end) = tasks.join_next().await {
+        end??;
     }
     for (client, booked) in [(1, true), (2, false), (3, true)] {
         assert_eq!(seen.contains(&format!("client {client}: charge booked")), booked);

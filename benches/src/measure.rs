@@ -5,6 +5,7 @@
 //! not idle. The former are `criterion.rs`'s.
 
 use std::hint::black_box;
+use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -36,8 +37,12 @@ impl Plan {
     }
 
     /// Prints above the line that says what is being measured.
-    pub fn print(&self, text: &str) {
-        self.bar.suspend(|| println!("{text}"));
+    ///
+    /// # Errors
+    ///
+    /// If standard output takes nothing, as when its reader has gone away.
+    pub fn print(&self, text: &str) -> io::Result<()> {
+        self.bar.suspend(|| writeln!(io::stdout(), "{text}"))
     }
 }
 
