@@ -56,7 +56,8 @@ fn page(grid: &Grid) -> String {
          is not tried on it, since it does not build that file, or is about others, or has one thread where it takes \
          two, or knows no memory orderings. A cell in italics is of an earlier state of the sources or of the checker. \
          *Noticed by* names the first systematic checker that did, or else the first of all; *nobody yet*, where some \
-         checker has not run on it to the end.\n",
+         checker has not run on it to the end. What shuttle noticed in a schedule or a program made at random is no kill \
+         by a systematic checker.\n",
     );
     let mut classes: Vec<&str> = Vec::new();
     for bug in bugs.iter().filter(|bug| bug.equivalent.is_none()) {
