@@ -346,8 +346,8 @@ impl Machine<'_> {
         self.go(Stage::Register)
     }
 
-    /// HDL-2: while the former waker is out and the new one is not yet in, whoever cancels finds none to wake. That the two
-    /// are alike, the implementation need not notice; if it does, it looks at the scope's word for nothing else.
+    /// HDL-2: while the former waker is out and the new one is not yet in, whoever cancels finds none to wake. Where the two
+    /// are alike the implementation may leave the one in its place, and then learns nothing of the scope (`TAKEN`).
     fn register(&mut self, fiber: FiberId) -> Micro {
         let waker = self.lane_state().waker;
         let it = self.it(fiber);
