@@ -9,6 +9,8 @@
 
 #[path = "models/aged.rs"]
 mod aged;
+#[path = "models/branches.rs"]
+mod branches;
 #[path = "models/carried.rs"]
 mod carried;
 #[path = "models/checker_shuttle.rs"]
@@ -87,6 +89,7 @@ fn main() -> std::process::ExitCode {
         drops::MODELS,
         locks::MODELS,
         reentrant::MODELS,
+        branches::MODELS,
         waiter::MODELS,
         lost::MODELS,
         limits::MODELS,

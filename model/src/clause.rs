@@ -187,6 +187,7 @@ clauses! {
     Rlk11 "RLK-11" Definition observable "`is_held_by_current()` is true if and only if there is a current task and it owns the lock."
     Rlk12 "RLK-12" Safety apart "Owner and depth change in one step, so that a level dropped elsewhere never lets two tasks in."
     Rlk13 "RLK-13" Safety apart "A guard gives `&T`; an `RLock<T>` is shared between threads only if `T` is `Send + Sync`, a `Lock<T>` if `T` is `Send`."
+    Rlk14 "RLK-14" Liveness observable "When the acquisition that was handed the lock has been polled or dropped, and its task owns the lock, the task's queued acquisitions have been woken."
 
     // Waiters.
     Wtr1 "WTR-1" Liveness observable "`notify()` completes every wait called before it and not dropped, and wakes those that are suspended."

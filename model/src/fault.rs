@@ -52,6 +52,8 @@ faults! {
     NewestWaiterFirst
     /// The waiter that is handed the lock is not woken.
     HandOverDoesNotWake
+    /// Of a task that is handed the lock, the other acquisitions that wait for it are not woken.
+    BranchesSleepOn
     /// `try_lock` takes a lock that somebody holds.
     TryLockBarges
     /// `notify()` does not reach a wait that was not polled yet.

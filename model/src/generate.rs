@@ -205,9 +205,22 @@ impl<C: Choices> Generation<'_, C> {
                 if let Some(future) = self.future(sort, Begin::Let, holding) {
                     self.push_op(future, holding);
                     self.push(Op::PollLocal);
+                    // Now and then the second of two branches that wait for one lock, the first of which is awaited.
+                    let branches = matches!(future, Op::Let(Make::Lock(_))) && holding.made < MAX_LOCALS;
+                    let branches = branches && self.nodes < MAX_NODES && self.choices.pick(4) == 3;
+                    if branches {
+                        self.nodes += 1;
+                        self.push_op(future, holding);
+                        self.push(Op::PollLocal);
+                    }
                     holding.held.pop();
                     let slot = self.slot();
-                    return self.push(Op::Put(slot));
+                    self.push(Op::Put(slot));
+                    if branches {
+                        holding.forget(Held::Future);
+                        self.push(Op::Resume);
+                    }
+                    return;
                 }
             }
             Entry::PickUp if holding.made < MAX_LOCALS => {

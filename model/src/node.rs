@@ -38,7 +38,7 @@ impl Machine<'_> {
     }
 
     pub(crate) fn drop_node(&mut self, node: NodeId) {
-        let stage = std::mem::take(self.node(node)).stage;
+        let NodeState { stage, task, .. } = std::mem::take(self.node(node));
         match (self.program.nodes[node.index()], stage) {
             (Make::Lock(lock), NodeStage::Queued) => {
                 self.mark(Clause::Lck6);
@@ -47,7 +47,7 @@ impl Machine<'_> {
             (Make::Lock(lock), NodeStage::Granted) => {
                 self.mark(Clause::Lck5);
                 if !self.broken(Fault::GrantDiesWithWaiter) {
-                    self.release(lock);
+                    self.pass_on(lock, task);
                 }
             }
             (Make::Wait(waiter), NodeStage::Queued) => {
@@ -93,12 +93,14 @@ impl Machine<'_> {
         match stage {
             NodeStage::Granted if task == Some(me) => {
                 self.mark(Clause::Rlk4);
-                self.acquired(node, lock)
+                let acquired = self.acquired(node, lock);
+                self.wake_queued_of(lock, me);
+                acquired
             }
             NodeStage::Granted => {
                 self.mark(Clause::Rlk7);
                 self.node(node).stage = NodeStage::Idle;
-                self.release(lock);
+                self.pass_on(lock, task);
                 Asked::Again
             }
             NodeStage::Idle | NodeStage::Queued if own => {
@@ -150,6 +152,30 @@ impl Machine<'_> {
         let queue = &mut self.state.locks[lock.index()].queue;
         if let Some(at) = queue.iter().position(|queued| *queued == node) {
             queue.remove(at);
+        }
+    }
+
+    /// A grant that its acquisition does not use. RLK-14: its task may have entered meanwhile.
+    fn pass_on(&mut self, lock: LockId, task: Option<FiberId>) {
+        let entered = self.state.locks[lock.index()].depth > 1;
+        self.release(lock);
+        if let Some(task) = task.filter(|_| entered) {
+            self.wake_queued_of(lock, task);
+        }
+    }
+
+    fn wake_queued_of(&mut self, lock: LockId, task: FiberId) {
+        if self.broken(Fault::BranchesSleepOn) {
+            return;
+        }
+        for at in 0..self.state.locks[lock.index()].queue.len() {
+            let queued = self.state.locks[lock.index()].queue[at];
+            let it = self.node(queued);
+            if it.task == Some(task) {
+                let waker = std::mem::replace(&mut it.waker, Code::NONE);
+                self.wake(waker);
+                self.mark(Clause::Rlk14);
+            }
         }
     }
 

@@ -8,11 +8,11 @@
 //! 2. Whatever way [`enter`] is left, by return or by unwinding, the innermost pointer is what it was before.
 //!
 //! Both rest on calls and returns nesting on a thread. Stackful coroutines that switch stacks in the middle of a poll
-//! and interleave polls on one thread break that, as they do any thread-local context: do not poll a scope inside one
-//! that suspends elsewhere than at `Pending`.
+//! and interleave polls on one thread break that, as they do any thread-local context: a frame that is left while it is
+//! not the innermost aborts the process, before anybody follows a pointer to it.
 
 use std::cell::Cell;
-use std::ptr;
+use std::{process, ptr};
 
 use super::identity::TaskId;
 use super::scope::Scope;
@@ -54,6 +54,11 @@ impl Frame {
         unsafe { self.outer.as_ref() }
     }
 
+    /// The scope of the innermost task, here or further out.
+    pub(super) fn task_scope(&self) -> Option<&Arc<Scope>> {
+        self.outwards().map(Frame::scope).find(|scope| scope.task_id().is_some())
+    }
+
     /// This frame and those around it, from the inside out.
     pub(super) fn outwards(&self) -> impl Iterator<Item = &Frame> {
         std::iter::successors(Some(self), |frame| frame.outer())
@@ -71,20 +76,32 @@ pub(super) fn enter<R>(scope: &Arc<Scope>, inside: impl FnOnce() -> R) -> R {
     }
     let frame = Frame { scope, task: scope.task_id().or_else(|| inherited.and_then(|frame| frame.task)), outer };
     // Declared after `frame`, so dropped before it.
-    let _leave = Leave { outer };
+    let _leave = Leave(&frame);
     INNERMOST.with(|innermost| innermost.set(&frame));
     inside()
 }
 
-struct Leave {
-    outer: *const Frame,
-}
+struct Leave<'a>(&'a Frame);
 
-impl Drop for Leave {
+impl Drop for Leave<'_> {
     #[inline]
     fn drop(&mut self) {
-        INNERMOST.with(|innermost| innermost.set(self.outer));
+        INNERMOST.with(|innermost| {
+            if !ptr::eq(innermost.get(), self.0) {
+                polls_interleaved();
+            }
+            innermost.set(self.0.outer);
+        });
     }
+}
+
+#[cold]
+fn polls_interleaved() -> ! {
+    eprintln!(
+        "shieldable: a poll of a task or scope ended inside a later one on the same thread; a stackful coroutine must not \
+         switch away in the middle of a poll"
+    );
+    process::abort();
 }
 
 /// Calls `look` with the innermost frame, if there is one.

@@ -245,9 +245,7 @@ impl TaskHandle {
     /// ```
     #[must_use]
     pub fn try_current() -> Option<Self> {
-        frame::with_innermost(|frame| {
-            frame?.outwards().map(|frame| frame.scope()).find(|scope| scope.task_id().is_some()).map(Self::new)
-        })
+        frame::with_innermost(|frame| frame?.task_scope().map(Self::new))
     }
 
     /// The identity of the task.

@@ -46,10 +46,10 @@ impl Node {
     }
 
     /// The tag of the node if it has been granted. For the node's own future.
-    pub(super) fn granted_tag(&self) -> Option<u64> {
+    pub(super) fn is_granted(&self) -> bool {
         // ORDERING: acquire, pairs with the release in `grant_older`: what the granter did before is visible here, and
         // its accesses to the entry are over.
-        self.granted.load(Ordering::Acquire).then(|| self.entry(|entry| entry.tag))
+        self.granted.load(Ordering::Acquire)
     }
 
     /// Granted to idle. For the node's own future.
@@ -150,7 +150,7 @@ impl Queue {
             }
             (front, wakers[granted]) = node.entry(|entry| (entry.after, entry.waker.take()));
             granted += 1;
-            // ORDERING: release, pairs with `granted_tag`. Last, see invariant 3.
+            // ORDERING: release, pairs with `is_granted`. Last, see invariant 3.
             node.granted.store(true, Ordering::Release);
         }
         self.front = front;
@@ -162,6 +162,21 @@ impl Queue {
     }
 
     /// Takes the front node out, marks it granted, and gives its waker to be called outside the mutex.
+    /// Takes the first waker that is registered with this tag.
+    pub(super) fn take_waker_of(&mut self, tag: u64) -> Option<Waker> {
+        let mut next = self.front;
+        while let Some(node) = next {
+            let waker = node_of(&node).entry(|entry| {
+                next = entry.after;
+                if entry.tag == tag { entry.waker.take() } else { None }
+            });
+            if waker.is_some() {
+                return waker;
+            }
+        }
+        None
+    }
+
     pub(super) fn grant_front(&mut self) -> Option<Waker> {
         let mut waker = [None];
         self.grant_older(u64::MAX, &mut waker);

@@ -16,8 +16,11 @@
 //! 3. A lock is handed over, never freed, while somebody waits: nobody barges, and the order is that of the first polls.
 //! 4. A granted acquisition counts as a guard of its owner. Dropped before it was polled, it releases (passes on).
 //! 5. No user code runs under the mutex: wakers are cloned before it, called and dropped after it.
+//! 6. A task that owns the lock has no acquisition asleep in the queue, once the one that it was granted by has been polled
+//!    or dropped: all may enter (RLK-5), and that one may be waiting for another. `queued` of the task tells the poll
+//!    whether there are any.
 //!
-//! Who wakes: the release, the one waiter that it hands over to.
+//! Who wakes: the release, the one waiter that it hands over to; and that one, its task's others.
 
 use std::future::Future;
 use std::marker::PhantomData;
@@ -27,8 +30,9 @@ use std::task::{Context, Poll, Waker};
 
 use pin_project_lite::pin_project;
 
-use super::frame;
+use super::frame::{self, Frame};
 use super::identity::{ID_BITS, RESERVED, TaskId};
+use super::panic::FirstPanic;
 use super::queue::{Node, Queue};
 use super::sync::Mutex;
 use super::sync::atomic::{AtomicU64, Ordering};
@@ -63,6 +67,28 @@ impl Owner {
 
     fn may_re_enter(self, word: u64) -> bool {
         self.holds(word) && self != Self::ANONYMOUS
+    }
+
+    /// One acquisition more is queued for this task, the current one.
+    fn begins_to_wait(self) {
+        self.count_queued(|queued| queued + 1);
+    }
+
+    /// One acquisition less is queued for this task, and whether there may be others. Where the task is not the current one
+    /// it goes on being counted: it had been moved out of the task, and costs that a look through queues.
+    fn no_longer_waits(self) -> bool {
+        self.count_queued(|queued| queued - 1) > 0
+    }
+
+    fn count_queued(self, change: impl FnOnce(u64) -> u64) -> u64 {
+        if self == Self::ANONYMOUS {
+            return 0;
+        }
+        frame::with_innermost(|frame| {
+            let task = frame.and_then(Frame::task_scope);
+            let task = task.filter(|scope| scope.task_id().map(Self::task) == Some(self));
+            task.map_or(0, |scope| scope.count_queued(change))
+        })
     }
 }
 
@@ -113,14 +139,15 @@ impl RawLock {
         }
     }
 
-    /// Gives up one guard. The last one hands the lock to whoever waits longest.
+    /// Gives up one guard, and tells whether that was the last. It hands the lock to whoever waits longest.
     #[inline]
-    pub(super) fn release(&self) {
+    pub(super) fn release(&self) -> bool {
         // ORDERING: release, pairs with the acquire of the next owner: what was done under this guard is visible.
         let word = self.word.fetch_sub(ONE_GUARD, Ordering::Release);
         if word & TAKEN == ONE_GUARD | QUEUED {
             self.hand_over();
         }
+        word & DEPTH == ONE_GUARD
     }
 
     #[cold]
@@ -141,6 +168,22 @@ impl RawLock {
         if let Some(waker) = waker {
             waker.wake();
         }
+    }
+
+    /// Wakes the acquisitions that wait for this task, which owns the lock (invariant 6).
+    #[cold]
+    fn wake_queued_of(&self, owner: Owner) {
+        let mut panic = FirstPanic::default();
+        loop {
+            let waker = self.queue.lock().take_waker_of(owner.0);
+            let Some(waker) = waker else { break };
+            panic.catch(|| waker.wake());
+            // Given up meanwhile, elsewhere: they wait for their turns again.
+            if !self.is_held_by(owner) {
+                break;
+            }
+        }
+        panic.resume();
     }
 
     /// Enters after all, or sees to it that the lock is marked. The caller holds the mutex and queues if this is `Held`.
@@ -194,7 +237,7 @@ impl RawLock {
 
     /// Waits for the lock on behalf of whoever polls.
     pub(super) fn enter<W: Who>(&self) -> Enter<'_, W> {
-        Enter { lock: self, node: Node::new(), linked: false, who: PhantomData }
+        Enter { lock: self, node: Node::new(), queued: None, who: PhantomData }
     }
 }
 
@@ -230,15 +273,15 @@ pin_project! {
         lock: &'a RawLock,
         #[pin]
         node: Node,
-        // Whether `node` is in the queue, or was and has been granted.
-        linked: bool,
+        // Whom `node` is in the queue for, or was until it was granted.
+        queued: Option<Owner>,
         who: PhantomData<fn() -> W>,
     }
 
     impl<W> PinnedDrop for Enter<'_, W> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            leave(this.lock, this.node.as_ref(), this.linked);
+            leave(this.lock, this.node.as_ref(), this.queued);
         }
     }
 }
@@ -251,14 +294,14 @@ impl<W: Who> Future for Enter<'_, W> {
         let this = self.project();
         let (lock, node) = (*this.lock, this.node.as_ref());
         let Some(owner) = W::polls() else {
-            leave(lock, node, this.linked);
+            leave(lock, node, this.queued);
             panic!(
                 "shieldable: a re-entrant lock needs a current task to own it; run this code inside a `ShieldableTask` \
                  (`shieldable::spawn`), or use `Lock`"
             );
         };
-        let entry = if *this.linked { Entry::Held } else { lock.try_enter(owner) };
-        match if entry == Entry::Held { wait(lock, node, this.linked, owner, cx) } else { entry } {
+        let entry = if this.queued.is_some() { Entry::Held } else { lock.try_enter(owner) };
+        match if entry == Entry::Held { wait(lock, node, this.queued, owner, cx) } else { entry } {
             Entry::Entered => Poll::Ready(()),
             Entry::Held => Poll::Pending,
             Entry::TooDeep => panic!("shieldable: {}", TryLockError::TooDeep),
@@ -300,43 +343,52 @@ impl<W: Who, G: FnOnce() -> T, T> Future for Acquire<'_, W, G> {
     }
 }
 
-/// Waits in the queue for `owner`, whoever the place was for, or enters after all. `linked` is true exactly if the node is
-/// in the queue or granted.
+/// Waits in the queue for `owner`, whoever the place was for, or enters after all.
 #[cold]
-fn wait(lock: &RawLock, node: Pin<&Node>, linked: &mut bool, owner: Owner, cx: &mut Context<'_>) -> Entry {
+fn wait(lock: &RawLock, node: Pin<&Node>, queued: &mut Option<Owner>, owner: Owner, cx: &mut Context<'_>) -> Entry {
     let (waker, mut queue) = loop {
-        if let Some(tag) = node.granted_tag().filter(|_| *linked) {
-            if tag == owner.0 {
-                *linked = false;
+        if queued.is_some() && node.is_granted() {
+            if *queued == Some(owner) {
+                *queued = None;
+                if owner.no_longer_waits() {
+                    let entered = ReleaseOnUnwind(lock);
+                    lock.wake_queued_of(owner);
+                    mem::forget(entered);
+                }
                 return Entry::Entered;
             }
             // Granted to the task that polled before: passed on, and this one comes last.
-            leave(lock, node, linked);
+            leave(lock, node, queued);
         }
         let waker = cx.waker().clone();
         let queue = lock.queue.lock();
-        if !*linked || node.granted_tag().is_none() {
+        if queued.is_none() || !node.is_granted() {
             break (waker, queue);
         }
         // Granted just now: once more from the top.
     };
 
     let entry = lock.enter_or_mark_queued(owner);
-    let (former, unused) = match (entry, *linked) {
+    let before = mem::replace(queued, (entry == Entry::Held).then_some(owner));
+    if before != *queued {
+        if let Some(before) = before {
+            before.no_longer_waits();
+        }
+        if let Some(now) = *queued {
+            now.begins_to_wait();
+        }
+    }
+    let (former, unused) = match (entry, before) {
         // SAFETY: the node is linked, since it was not granted and the mutex is still held, and only in this queue.
-        (Entry::Held, true) => (unsafe { queue.update(node, waker, owner.0) }, None),
-        (Entry::Held, false) => {
-            *linked = true;
+        (Entry::Held, Some(_)) => (unsafe { queue.update(node, waker, owner.0) }, None),
+        (Entry::Held, None) => {
             // SAFETY: the node is idle; `leave` takes it out before the future that it is pinned in goes away.
             unsafe { queue.push_back(node, waker, owner.0) };
             (None, None)
         }
-        (_, true) => {
-            *linked = false;
-            // SAFETY: as for `update`.
-            (unsafe { lock.unlink(&mut queue, node) }, Some(waker))
-        }
-        (_, false) => (None, Some(waker)),
+        // SAFETY: as for `update`.
+        (_, Some(_)) => (unsafe { lock.unlink(&mut queue, node) }, Some(waker)),
+        (_, None) => (None, Some(waker)),
     };
     drop(queue);
 
@@ -347,7 +399,7 @@ fn wait(lock: &RawLock, node: Pin<&Node>, linked: &mut bool, owner: Owner, cx: &
     entry
 }
 
-/// The destructor of a waker panicked after the lock was entered, and nobody will make a guard of it.
+/// User code panicked after the lock was entered, a waker or the destructor of one, and nobody will make a guard of it.
 struct ReleaseOnUnwind<'a>(&'a RawLock);
 
 impl Drop for ReleaseOnUnwind<'_> {
@@ -357,15 +409,17 @@ impl Drop for ReleaseOnUnwind<'_> {
 }
 
 /// Gives up a place in the queue, or passes on what was granted.
-fn leave(lock: &RawLock, node: Pin<&Node>, linked: &mut bool) {
-    if !mem::take(linked) {
-        return;
-    }
+fn leave(lock: &RawLock, node: Pin<&Node>, queued: &mut Option<Owner>) {
+    let Some(owner) = queued.take() else { return };
+    owner.no_longer_waits();
     let mut queue = lock.queue.lock();
-    if node.granted_tag().is_some() {
+    if node.is_granted() {
         drop(queue);
         node.reset();
-        lock.release();
+        // Its task may have entered meanwhile: then nobody else looks after the others that wait for it.
+        if !lock.release() {
+            lock.wake_queued_of(owner);
+        }
     } else {
         // SAFETY: the node is linked, since it is not granted and the mutex is held, and only in this queue.
         let waker = unsafe { lock.unlink(&mut queue, node) };

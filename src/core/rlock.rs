@@ -48,8 +48,7 @@ use crate::TryLockError;
 /// ```
 ///
 /// Two branches of one `join!` are the same task and do not exclude one another; wrap each in a `ShieldableTask` where
-/// they must. Nor may one wait for the other while it holds the lock, if both had to wait for it: a release wakes the first
-/// alone, and a combinator that polls only what was woken (`FuturesUnordered`) leaves the other asleep until its turn.
+/// they must. If both had to wait for the lock, it lets them in together when it is the turn of the first.
 ///
 /// # Fairness
 ///

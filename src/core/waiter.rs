@@ -190,11 +190,11 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
             let node = this.node.as_ref();
-            if !*this.linked || node.granted_tag().is_some() {
+            if !*this.linked || node.is_granted() {
                 return;
             }
             let mut queue = this.waiter.queue.lock();
-            if node.granted_tag().is_none() {
+            if !node.is_granted() {
                 // SAFETY: the node is linked, since it is not granted and the mutex is held, and only in this queue.
                 let waker = unsafe { queue.remove(node) };
                 drop(queue);

@@ -38,7 +38,7 @@ impl<F: Future> Driven<F> {
     }
 
     pub fn poll(&mut self) -> Poll<F::Output> {
-        let waker = Waker::from(self.wakes.clone());
+        let waker = self.waker();
         self.future.as_mut().poll(&mut Context::from_waker(&waker))
     }
 
@@ -73,9 +73,13 @@ impl<F: Future> Driven<F> {
         Arc::strong_count(&self.wakes) - 1
     }
 
+    pub fn waker(&self) -> Waker {
+        Waker::from(self.wakes.clone())
+    }
+
     /// Polls another future with the waker of this one.
     pub fn lend_waker<G: Future>(&self, other: Pin<&mut G>) -> Poll<G::Output> {
-        let waker = Waker::from(self.wakes.clone());
+        let waker = self.waker();
         other.poll(&mut Context::from_waker(&waker))
     }
 }

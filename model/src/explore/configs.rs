@@ -168,6 +168,14 @@ configs! {
     "acquisition moved to the owner" Poll Quick 1 "
         task t0 { let lock r0; poll; put s0; yield } task t1 { lock r0; yield; take s0; await; yield }
         thread { run t0 } thread { run t1 } thread { cancel t0 } thread { cancel t1 } thread { drop s0 }"
+    "branches of one task" Step Quick 0 "
+        task t0 { let lock r0; poll; let lock r0; poll; put s0; await; yield }
+        task t1 { lock r0; yield; unlock r0; lock r0 }
+        thread { run t0 } thread { run t1 } thread { drop s0 } thread { cancel t0 }"
+    "branches and a dropped grant" Step Quick 0 "
+        task t0 { let lock r0; poll; put s0; let lock r0; poll; put s1; wait w0; try_lock r0; yield }
+        task t1 { lock r0; yield }
+        thread { run t0 } thread { run t1 } thread { notify w0 } thread { drop s0 }"
     "joined across a shield" Poll Quick 1 "
         task t0 { let lock r0; poll; put s0; enter; scope c0 { join t1 }; exit; yield }
         task t1 { lock r0; timeout d0 { wait w0 }; take s0; panic } on_drop { try_lock r0 }

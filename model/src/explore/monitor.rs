@@ -5,7 +5,7 @@ use crate::explore::properties::Law;
 use crate::machine::Micro;
 use crate::program::{FiberId, Kind, LaneId, MAX_FIBERS, MAX_LOCKS, Make, Op, OpId, Program};
 use crate::ret::Outcome;
-use crate::state::{Call, Item, NodeStage, Phase, Stage, State};
+use crate::state::{Call, Item, NodeStage, Phase, Stage, State, Timer};
 
 /// For each scope with open shields that is suspended or done: the scope in whose poll it was left.
 pub(crate) type Within = [Option<FiberId>; MAX_FIBERS];
@@ -61,15 +61,18 @@ impl Change<'_> {
 
     fn fiber_laws(&self, fiber: FiberId, within: &Within) -> u32 {
         let (before, after) = (self.before.fiber(fiber), self.after.fiber(fiber));
-        if before == after {
-            return 0;
-        }
         let mut broken = 0;
         let mut require = |law: Law, holds: bool| {
             if !holds {
                 broken |= law.bit();
             }
         };
+        // Also where nothing has changed: a request may be missing.
+        let more = i16::from(after.requests) - i16::from(before.requests);
+        require(Law::OwnRequests, more == self.requests_asked(fiber));
+        if before == after {
+            return broken;
+        }
         let decided = before.outcome.is_none() && after.outcome.is_some();
         let delivered = decided && matches!(after.outcome, Some(Outcome::Cancelled | Outcome::Elapsed));
         let open = self.held_before.shields[fiber.index()];
@@ -83,7 +86,6 @@ impl Change<'_> {
         }
         if before.requests != after.requests {
             require(Law::Frozen, before.phase == Phase::Live);
-            require(Law::OwnRequests, self.requests_may_change(fiber));
         }
         if self.program.kind(fiber).is_scope() {
             let torn_now = decided && after.outcome == Some(Outcome::Dropped) && open > 0;
@@ -144,19 +146,29 @@ impl Change<'_> {
         })
     }
 
-    fn requests_may_change(&self, fiber: FiberId) -> bool {
+    /// How many requests of a scope this step is to add, or to take back: by what was done, and not by what it said.
+    fn requests_asked(&self, fiber: FiberId) -> i16 {
+        let it = self.before.fiber(fiber);
+        if it.phase != Phase::Live {
+            return 0;
+        }
+        let op = if let Micro::Returned(op, _) = self.micro { Some(self.program.op(op)) } else { None };
+        match op {
+            Some(Op::Cancel(scope)) if scope == fiber => return 1,
+            Some(Op::Uncancel(scope)) if scope == fiber => return if it.requests > 0 { -1 } else { 0 },
+            _ => {}
+        }
         let call = self.call();
-        let it = self.before.fiber(call.fiber);
-        let op = self.program.ops.get(usize::from(it.pc)).copied();
-        let by_op = matches!(op, Some(Op::Cancel(f) | Op::Uncancel(f)) if f == fiber);
-        let by_timer = call.stage == Stage::Timer && call.fiber == fiber;
+        let by_timer = call.stage == Stage::Timer && call.fiber == fiber && it.timer == Timer::Passed;
         // A guard of the sort that cancels was dropped: there is one less.
         let guards = |state: &State| {
             let held = state.fibers.iter().flat_map(|it| it.locals.iter().chain([&it.current]));
             let items = held.chain(&state.slots);
-            items.filter(|item| **item == Item::CancelOnDrop(fiber)).count()
+            items.filter(|item| **item == Item::CancelOnDrop(fiber)).count() as i16
         };
-        by_op || by_timer || guards(self.after) < guards(self.before)
+        let has_guards = self.program.ops.contains(&Op::CancelOnDrop(fiber));
+        let dropped = if has_guards { guards(self.before) - guards(self.after) } else { 0 };
+        i16::from(by_timer) + dropped.max(0)
     }
 
     fn lock_laws(&self, lock: usize) -> u32 {

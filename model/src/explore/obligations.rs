@@ -2,7 +2,7 @@
 
 use crate::explore::properties::Law;
 use crate::program::{FiberId, Kind, MAX_LOCKS, Make, Op, OpId, Program};
-use crate::state::{At, Item, MAX_ALL, NodeStage, Phase, State, Timer};
+use crate::state::{At, Item, MAX_ALL, NodeStage, NodeState, Phase, State, Timer};
 
 /// What is held, counted anew.
 pub(crate) struct Held {
@@ -77,6 +77,10 @@ pub(crate) fn broken_laws(program: &Program, state: &State, held: &Held) -> u32 
         let several = lock < MAX_LOCKS / 2 && it.depth > 1;
         require(Law::Exclusion, it.depth == levels && !several);
         require(Law::NotFree, it.depth > 0 || it.queue.is_empty());
+        let asleep = |node: &NodeState| node.task == it.owner && node.waker.waker().is_some();
+        let queued = it.queue.iter().map(|node| &state.nodes[node.index()]);
+        let own_branch_sleeps = it.owner.is_some() && held.grants[lock] == 0 && queued.into_iter().any(asleep);
+        require(Law::BranchesWake, !own_branch_sleeps);
     }
     broken
 }

@@ -91,6 +91,8 @@ laws! {
         [Nst7, Shd6] broken by [CloseElsewhereDoesNotWake]
     GrantWakes Liveness "a suspended acquisition that was handed the lock has been woken"
         [Lck4, Lck5] broken by [HandOverDoesNotWake]
+    BranchesWake Liveness "an acquisition queued for the task that owns the lock has been woken, once the one that was handed it is over"
+        [Rlk14, Rlk5] broken by [BranchesSleepOn]
     NotifyWakes Liveness "a suspended wait that was notified has been woken"
         [Wtr1] broken by [NotifyDoesNotWake]
     DeadlineWakes Liveness "a suspended timeout whose deadline has passed has been woken"

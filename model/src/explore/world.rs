@@ -271,7 +271,7 @@ macro_rules! law_functions {
     };
 }
 
-law_functions! { 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 }
+law_functions! { 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 }
 const _: () = assert!(LAWS.len() == Law::ALL.len(), "every law has its function");
 
 impl PartialEq for World {
