@@ -1,6 +1,6 @@
 //! Histories: what the callers of a concurrent run saw, in the order in which they saw it.
 
-use crate::program::{LaneId, OpId, Program};
+use crate::program::{LaneId, LockId, MAX_FIBERS, MAX_LOCKS, OpId, Program};
 use crate::ret::Ret;
 use crate::timeline::Timeline;
 
@@ -41,6 +41,45 @@ pub struct History {
     pub events: Vec<Event>,
     /// The run ended with threads that wait for a wake in `run`. Allowed only if the spec, too, wakes them no more.
     pub stuck: bool,
+    /// How everything was then, the other lanes having dropped what they held; if somebody looked.
+    pub end: Option<End>,
+}
+
+/// What can be asked when nobody goes on any more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct End {
+    /// The handles of tasks and scopes, as far as there are any by then.
+    pub handles: [Option<Observed>; MAX_FIBERS],
+    /// `is_locked()` of each lock.
+    pub locked: [bool; MAX_LOCKS],
+}
+
+/// What a handle tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Observed {
+    /// `cancelling()`.
+    pub cancelling: usize,
+    /// `is_finished()`.
+    pub is_finished: bool,
+    /// `is_shielded()`.
+    pub is_shielded: bool,
+    /// `was_torn()`.
+    pub was_torn: bool,
+}
+
+impl End {
+    /// Each answer, as text.
+    pub(crate) fn answers(&self, program: &Program) -> Vec<String> {
+        let handles = program.fibers().filter_map(|fiber| {
+            let it = self.handles[fiber.index()]?;
+            let flags = [(it.is_finished, "finished"), (it.is_shielded, "shielded"), (it.was_torn, "torn")];
+            let flags = flags.iter().filter(|(holds, _)| *holds).map(|(_, name)| format!(", {name}"));
+            Some(format!("{}: {} requests{}", program.name(fiber), it.cancelling, flags.collect::<String>()))
+        });
+        let locks =
+            (0..MAX_LOCKS).filter(|lock| self.locked[*lock]).map(|lock| format!("{}: held", LockId(lock as u8)));
+        handles.chain(locks).collect()
+    }
 }
 
 impl History {

@@ -12,7 +12,7 @@ use std::hash::{BuildHasher, BuildHasherDefault};
 
 use crate::fault::Fault;
 use crate::hash::Fold;
-use crate::history::{History, Order, Seen};
+use crate::history::{End, History, Order, Seen};
 use crate::machine::Micro;
 use crate::model::Model;
 use crate::past::{self, Past, Step};
@@ -30,11 +30,13 @@ pub struct Mismatch {
     pub explained: usize,
     /// What the lane of the first event that could not be explained might have seen instead.
     pub allowed: Vec<Seen>,
+    /// How all might have been in the end, where every event could be explained.
+    pub ends: Vec<End>,
 }
 
 impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { program, history, explained, allowed } = self;
+        let Self { program, history, explained, allowed, ends } = self;
         writeln!(f, "the spec does not allow this history of the program\n\n{program}")?;
         writeln!(f, "{}", history.timeline(program))?;
         match history.events.get(*explained) {
@@ -47,6 +49,13 @@ impl fmt::Display for Mismatch {
                 }
                 if allowed.is_empty() {
                     writeln!(f, "    the spec allows nothing here")?;
+                }
+            }
+            None if !ends.is_empty() => {
+                let answers = |end: &End| end.answers(program).join("; ");
+                writeln!(f, "in the end it cannot be that {}", history.end.as_ref().map(answers).unwrap_or_default())?;
+                for end in ends {
+                    writeln!(f, "    the spec allows that {}", answers(end))?;
                 }
             }
             None => {
@@ -124,7 +133,7 @@ impl<'p> Judge<'p> {
             self.consume(history, &lanes, &mut node);
             let consumed: usize = node.next.iter().map(|next| usize::from(*next)).sum();
             let all_consumed = consumed == history.events.len();
-            if all_consumed && (!history.stuck || self.is_stuck(&node)) {
+            if all_consumed && self.may_end(history, &node, &mut furthest) {
                 return Ok(node.coverage);
             }
             let key =
@@ -133,7 +142,8 @@ impl<'p> Judge<'p> {
                 continue;
             }
             if consumed > furthest.consumed || furthest.next.is_none() {
-                furthest = Furthest { consumed, next: Some(node.next), allowed: BTreeSet::new() };
+                let ends = std::mem::take(&mut furthest.ends);
+                furthest = Furthest { consumed, next: Some(node.next), allowed: BTreeSet::new(), ends };
             }
             for lane in Self::likely_last(&lanes, &node) {
                 let index = lane.index();
@@ -269,12 +279,23 @@ impl<'p> Judge<'p> {
         node.state.is_called(lane) || (at_end && !self.model.is_over(&node.state, lane))
     }
 
-    /// Whether no lane goes on by itself: those that are not over wait for a wake.
-    fn is_stuck(&self, node: &Node) -> bool {
-        self.model
-            .program()
-            .lanes()
-            .all(|lane| !self.model.is_enabled(&node.state, lane) && !self.is_roused(node, lane))
+    /// Whether the history, all consumed, may end here.
+    fn may_end(&self, history: &History, node: &Node, furthest: &mut Furthest) -> bool {
+        let (program, model) = (self.model.program(), &self.model);
+        let waits = |lane| {
+            let waits = history.stuck && node.state.is_idle(lane) && model.next_op(&node.state, lane).is_some();
+            waits && !model.is_enabled(&node.state, lane) && !self.is_roused(node, lane)
+        };
+        let nobody_looked = history.end.is_none() && !history.stuck;
+        if !nobody_looked && !program.lanes().all(|lane| model.is_over(&node.state, lane) || waits(lane)) {
+            return false;
+        }
+        let Some(seen) = history.end else { return true };
+        let end = node.state.end(program);
+        if end != seen && !furthest.ends.contains(&end) {
+            furthest.ends.push(end);
+        }
+        end == seen
     }
 
     fn is_roused(&self, node: &Node, lane: LaneId) -> bool {
@@ -323,6 +344,7 @@ impl<'p> Judge<'p> {
             history: history.clone(),
             explained,
             allowed: allowed.map(|(_, op, ret)| Seen::Return(op, ret)).collect(),
+            ends: furthest.ends,
         }
     }
 }
@@ -333,6 +355,7 @@ struct Furthest {
     consumed: usize,
     next: Option<[u16; MAX_LANES]>,
     allowed: BTreeSet<(usize, OpId, Ret)>,
+    ends: Vec<End>,
 }
 
 /// Whether everything that was seen before the event has been consumed.

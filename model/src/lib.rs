@@ -52,7 +52,7 @@ pub use fault::Fault;
 pub use generate::{Bytes, Choices, Seed};
 pub use grammar::{Alphabet, Grammar, Shape, Style};
 pub use hash::Fold;
-pub use history::{Event, History, Order, Seen};
+pub use history::{End, Event, History, Observed, Order, Seen};
 pub use judge::{Judge, Mismatch, allows};
 pub use machine::Micro;
 pub use model::Model;

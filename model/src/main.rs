@@ -1,6 +1,7 @@
 //! Runs the spec: explores it, traces programs, keeps the generated parts of SPEC.md.
 
-use std::fmt::Write;
+use std::fmt::{Display, Write as _};
+use std::io::{ErrorKind, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -35,7 +36,7 @@ enum Command {
         #[arg(long)]
         faults: bool,
         /// Threads of the checker.
-        #[arg(long, value_name = "N", default_value_t = threads())]
+        #[arg(long, value_name = "N", default_value_t = threads(), value_parser = number_of_threads)]
         threads: usize,
     },
     /// Runs a program in lockstep and draws its timeline.
@@ -67,9 +68,15 @@ fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
+/// Without a thread nothing would be checked, and with too many of them the process would be aborted.
+fn number_of_threads(text: &str) -> Result<usize, String> {
+    const MOST: usize = 1024;
+    text.parse().ok().filter(|n| (1..=MOST).contains(n)).ok_or_else(|| format!("give it a number from 1 to {MOST}"))
+}
+
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
-        Command::Check { deep, only, faults, threads } => Ok(run_check(deep, only.as_deref(), faults, threads)),
+        Command::Check { deep, only, faults, threads } => run_check(deep, only.as_deref(), faults, threads),
         Command::Trace { file, schedule } => run_trace(&file, &schedule),
         Command::Explore { what, port } => run_explore(&what, port),
         Command::Spec { write } => run_spec(write),
@@ -78,13 +85,24 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(message) => {
-            eprintln!("error: {message}");
+            // Nobody is left to be told of an error here.
+            let _ = writeln!(std::io::stderr(), "error: {message}");
             ExitCode::from(2)
         }
     }
 }
 
-fn run_check(deep: bool, only: Option<&str>, faults: bool, threads: usize) -> bool {
+/// Prints a line, or more. False if nobody reads any more, which is no error: what was found decides the exit code.
+fn say(text: impl Display) -> Result<bool, String> {
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(format!("the standard output: {error}")),
+    }
+}
+
+fn run_check(deep: bool, only: Option<&str>, faults: bool, threads: usize) -> Result<bool, String> {
     let wanted = |config: &Config| only.is_none_or(|only| config.name.contains(only));
     let mut configs: Vec<Config> =
         CONFIGS.iter().filter(|config| deep || config.depth == Depth::Quick).copied().collect();
@@ -96,15 +114,18 @@ fn run_check(deep: bool, only: Option<&str>, faults: bool, threads: usize) -> bo
         configs.extend(coarse.map(|config| Config { grain: Grain::Step, spurious: 0, ..*config }));
     }
     configs.retain(wanted);
+    if configs.is_empty() {
+        return Err(no_configuration(only.unwrap_or_default()));
+    }
     let mut reports = Vec::new();
     for config in &configs {
         reports.push((config, check_with_progress(config, threads)));
     }
-    println!("{}", table(&reports));
+    let mut text = table(&reports);
     let mut well = true;
     for (config, report) in &reports {
         for violation in &report.violations {
-            println!("\n\"{}\" in {} steps:\n\n{}", config.name, violation.steps, violation.timeline);
+            let _ = write!(text, "\n\n\"{}\" in {} steps:\n\n{}", config.name, violation.steps, violation.timeline);
             well = false;
         }
     }
@@ -112,14 +133,26 @@ fn run_check(deep: bool, only: Option<&str>, faults: bool, threads: usize) -> bo
         let never =
             SITUATIONS.iter().filter(|situation| !reports.iter().any(|(_, r)| r.situations.contains(situation.name)));
         for situation in never {
-            println!("never reached: {}", situation.name);
+            let _ = write!(text, "\nnever reached: {}", situation.name);
             well = false;
         }
     }
-    if faults {
-        well &= check_faults();
+    if say(text)? && faults {
+        well &= check_faults()?;
     }
-    well
+    Ok(well)
+}
+
+fn no_configuration(only: &str) -> String {
+    match CONFIGS.iter().find(|config| config.name.contains(only)) {
+        Some(config) => format!("\"{}\" is a large configuration: add --deep", config.name),
+        None => format!("no configuration has \"{only}\" in its name; there are{}", names()),
+    }
+}
+
+/// All configurations, a line each: there are commas in their names.
+fn names() -> String {
+    CONFIGS.iter().map(|config| format!("\n    {}", config.name)).collect()
 }
 
 fn check_with_progress(config: &Config, threads: usize) -> Report {
@@ -166,30 +199,37 @@ fn table(reports: &[(&Config, Report)]) -> String {
     text
 }
 
-fn check_faults() -> bool {
+fn check_faults() -> Result<bool, String> {
     let mut well = true;
     for law in Law::ALL {
         for fault in law.faults() {
             let quick = CONFIGS.iter().filter(|config| config.depth == Depth::Quick);
-            match quick.into_iter().find_map(|config| explore::hunt(config, *fault, *law, 200_000)) {
-                Some(violation) => {
-                    println!("\n{}\nviolates, in {} steps:\n\n{}", fault.text(), violation.steps, violation.timeline)
-                }
-                None => {
-                    println!("\n{}\nDOES NOT VIOLATE: {}", fault.text(), law.name());
-                    well = false;
-                }
+            let found = quick.into_iter().find_map(|config| explore::hunt(config, *fault, *law, 200_000));
+            well &= found.is_some();
+            let found = match found {
+                Some(violation) => format!("violates, in {} steps:\n\n{}", violation.steps, violation.timeline),
+                None => format!("DOES NOT VIOLATE: {}", law.name()),
+            };
+            if !say(format_args!("\n{}\n{found}", fault.text()))? {
+                return Ok(well);
             }
         }
     }
-    well
+    Ok(well)
 }
 
 fn read_program(file: &PathBuf) -> Result<Program, String> {
     let name = file.display();
     let text =
         if file.as_os_str() == "-" { std::io::read_to_string(std::io::stdin()) } else { std::fs::read_to_string(file) };
-    text.map_err(|error| format!("{name}: {error}"))?.parse().map_err(|error| format!("{name}:{error}"))
+    let text = text.map_err(|error| format!("{name}: {error}"))?;
+    let program: Program = text.parse().map_err(|error| format!("{name}:{error}"))?;
+    if program.lanes().len() == 0 {
+        return Err(format!(
+            "{name}: nobody does anything in this program: add a thread, such as `thread {{ run t0 }}`"
+        ));
+    }
+    Ok(program)
 }
 
 fn run_trace(file: &PathBuf, schedule: &[u8]) -> Result<bool, String> {
@@ -198,7 +238,7 @@ fn run_trace(file: &PathBuf, schedule: &[u8]) -> Result<bool, String> {
         return Err(format!("there is no thread {lane} in the program"));
     }
     let schedule: Vec<LaneId> = schedule.iter().map(|lane| LaneId(*lane)).collect();
-    println!("{program}\n{}", transcript(&program, &schedule));
+    say(format_args!("{program}\n{}", transcript(&program, &schedule)))?;
     Ok(true)
 }
 
@@ -206,13 +246,12 @@ fn run_explore(what: &str, port: u16) -> Result<bool, String> {
     let explored = match CONFIGS.iter().find(|config| config.name == what) {
         Some(config) => explore::explored(config, None, None),
         None => {
-            let names: Vec<&str> = CONFIGS.iter().map(|config| config.name).collect();
             let program = read_program(&PathBuf::from(what))
-                .map_err(|error| format!("{error}\nnor is it a configuration: {}", names.join(", ")))?;
+                .map_err(|error| format!("{error}\nnor is it a configuration; there are{}", names()))?;
             explore::Explored::new(&program, Grain::Step, 0, None, None)
         }
     };
-    println!("{}\nhttp://localhost:{port}", explored.program());
+    say(format_args!("{}\nhttp://localhost:{port}", explored.program()))?;
     explored.checker().serve(("localhost", port));
     Ok(true)
 }
@@ -222,14 +261,14 @@ fn run_spec(write: bool) -> Result<bool, String> {
     let old = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     let new = spec::regenerated(&old)?;
     if old == new {
-        println!("SPEC.md is up to date");
+        say("SPEC.md is up to date")?;
         return Ok(true);
     }
     if write {
         std::fs::write(&path, new).map_err(|error| format!("{}: {error}", path.display()))?;
-        println!("SPEC.md was written");
+        say("SPEC.md was written")?;
         return Ok(true);
     }
-    println!("SPEC.md is stale: `cargo run -p shieldable-model -- spec --write`");
+    say("SPEC.md is stale: `cargo run -p shieldable-model -- spec --write`")?;
     Ok(false)
 }

@@ -50,7 +50,7 @@ impl<'p> Model<'p> {
                 state.is_due(fiber, version) || !it.present || it.busy || it.outcome.is_some()
             }
             Some(_) => true,
-            None => !state.lane_fiber_state(lane).locals.is_empty(),
+            None => !self.is_over(state, lane),
         }
     }
 

@@ -98,6 +98,11 @@ impl Kind {
         matches!(self, Kind::Task | Kind::Scope | Kind::Timeout)
     }
 
+    /// Whether it has a handle.
+    pub fn has_handle(self) -> bool {
+        matches!(self, Kind::Task | Kind::Scope)
+    }
+
     /// The letter its names begin with.
     pub fn letter(self) -> char {
         match self {

@@ -52,6 +52,8 @@ pub enum Ret {
     Ready(Outcome),
     /// It panicked.
     Panicked,
+    /// It panicked, neither because the program does nor where the spec says so. No operation of the model returns this.
+    Unforeseen,
 }
 
 /// How something is called in the text of a program.
@@ -99,6 +101,7 @@ impl fmt::Display for Ret {
             Ret::Pending => f.pad("pending"),
             Ret::Ready(outcome) => outcome.fmt(f),
             Ret::Panicked => f.pad("panicked"),
+            Ret::Unforeseen => f.pad("panicked, and should not have"),
         }
     }
 }

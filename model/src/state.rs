@@ -8,6 +8,7 @@
 
 use std::hash::{Hash, Hasher};
 
+use crate::history::{End, Observed};
 use crate::program::{
     FiberId, LaneId, LockId, MAX_FIBERS, MAX_LANES, MAX_LOCALS, MAX_LOCKS, MAX_NODES, MAX_SLOTS, MAX_WAITERS,
     MAX_WAKERS, NodeId, Program,
@@ -302,6 +303,25 @@ impl State {
     /// `was_torn()`.
     pub fn was_torn(&self, fiber: FiberId) -> bool {
         self.fiber(fiber).torn
+    }
+
+    /// What a handle tells, once there is one.
+    pub fn observed(&self, fiber: FiberId) -> Option<Observed> {
+        (self.phase(fiber) != Phase::Unborn).then(|| Observed {
+            cancelling: usize::from(self.cancelling(fiber)),
+            is_finished: self.is_finished(fiber),
+            is_shielded: self.is_shielded(fiber),
+            was_torn: self.was_torn(fiber),
+        })
+    }
+
+    /// What can be asked.
+    pub fn end(&self, program: &Program) -> End {
+        let mut end = End { handles: Default::default(), locked: self.locks.map(|lock| lock.depth > 0) };
+        for fiber in program.fibers().filter(|fiber| program.kind(*fiber).has_handle()) {
+            end.handles[fiber.index()] = self.observed(fiber);
+        }
+        end
     }
 
     /// The waker that the scope keeps, if it keeps one: it has registered one, and that has not been called since.

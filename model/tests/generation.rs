@@ -83,6 +83,7 @@ fn record(model: &Model<'_>, seed: u64) -> Option<History> {
             lanes.iter().copied().filter(|lane| called[lane.index()] || model.is_enabled(&state, *lane)).collect();
         if ready.is_empty() {
             history.stuck = lanes.iter().any(|lane| !model.is_over(&state, *lane));
+            history.end = Some(state.end(model.program()));
             return Some(history);
         }
         let lane = ready[choices.pick(ready.len())];

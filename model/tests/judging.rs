@@ -1,6 +1,6 @@
 //! The judge: where "before" is not a matter of time, and where lanes end asleep.
 
-use shieldable_model::{History, Judge, LaneId, OpId, Order, Outcome, Program, Refusal, Ret};
+use shieldable_model::{End, History, Judge, LaneId, Model, OpId, Order, Outcome, Program, Refusal, Ret, Trace};
 
 /// Calls and returns in this order; an operation is named by its lane and its number there.
 fn history(program: &Program, seen: &[(usize, usize, Ret)]) -> History {
@@ -485,4 +485,50 @@ fn a_lost_wake_up_is_none_less_since_another_has_polled_with_another_waker() {
     let judge = || Judge::new(&program, Order::RealTime);
     assert!(judge().allows(&notes.history).is_ok(), "the other executor has to poll it");
     assert!(judge().roused_by_any_waker().allows(&notes.history).is_err());
+}
+
+/// What the judge says of this end, after calls and returns of no interest: nothing, or the lines about the end.
+fn of_the_end(text: &str, order: Order, seen: &[(usize, usize, Ret)], change: impl FnOnce(&mut End)) -> Option<String> {
+    let program: Program = text.parse().unwrap();
+    let model = Model::new(&program);
+    let mut state = model.start();
+    for lane in program.lanes() {
+        while !model.is_over(&state, lane) {
+            model.step(&mut state, lane, &mut Trace::new());
+        }
+    }
+    let mut end = state.end(&program);
+    change(&mut end);
+    let history = History { end: Some(end), ..history(&program, seen) };
+    let mismatch = Judge::new(&program, order).allows(&history).err()?.to_string();
+    Some(mismatch[mismatch.find("in the end").expect("about the end")..].to_owned())
+}
+
+#[test]
+fn a_grant_lost_by_the_last_drop_shows_in_the_end() {
+    let text = "task t0 { } thread { try_lock l0 }";
+    for order in [Order::RealTime, Order::PerLane] {
+        assert_eq!(of_the_end(text, order, &[(0, 0, Ret::Unit)], |_| ()), None);
+        let lost = of_the_end(text, order, &[(0, 0, Ret::Unit)], |end| end.locked[0] = true).unwrap();
+        let expected = "\
+in the end it cannot be that t0: 0 requests; l0: held
+    the spec allows that t0: 0 requests
+";
+        assert_eq!(lost, expected);
+    }
+}
+
+#[test]
+fn a_request_lost_by_the_last_uncancel_shows_in_the_end() {
+    let text = "task t0 { } thread { cancel t0; cancel t0; uncancel t0 }";
+    let seen = [(0, 0, Ret::Flag(true)), (0, 1, Ret::Flag(true)), (0, 2, Ret::Count(1))];
+    let requests = |requests| move |end: &mut End| end.handles[0].as_mut().unwrap().cancelling = requests;
+    for order in [Order::RealTime, Order::PerLane] {
+        assert_eq!(of_the_end(text, order, &seen, requests(1)), None);
+        assert!(
+            of_the_end(text, order, &seen, requests(0))
+                .unwrap()
+                .starts_with("in the end it cannot be that t0: 0 requests\n")
+        );
+    }
 }

@@ -118,6 +118,9 @@ pub fn run(program: &Arc<Program>) -> History {
         }
         world.clear();
     });
+    drop(lanes);
+    let leaks = world.leaks();
+    assert!(leaks.is_empty(), "left in the end: {leaks:?}, after\n{}", history.timeline(program));
     history
 }
 

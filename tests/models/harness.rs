@@ -2,6 +2,9 @@
 //!
 //! The test binary starts itself again with `--model NAME`; the child explores the model and ends with one line that the
 //! parent reads. A model without that line has failed, whatever its exit status says.
+//!
+//! Each execution of a race sees an outcome before its first thread ends, and all executions together see all that are
+//! listed. None is cut off: a bound of loom leaves out whole executions, and one that is too long for shuttle fails.
 
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Mutex;
@@ -54,6 +57,17 @@ impl Model {
         self.bound = Some(preemptions);
         self
     }
+
+    /// One execution of the race.
+    fn execution(&self, race: fn()) -> impl Fn() + Send + Sync + Clone + use<> {
+        let lists_outcomes = !self.outcomes.is_empty();
+        move || {
+            race();
+            if lists_outcomes {
+                timeline::ends_with_an_outcome();
+            }
+        }
+    }
 }
 
 /// A model of this module, by the name of its function, and the outcomes it must have seen.
@@ -86,40 +100,79 @@ pub struct Row {
 /// Runs one model, or all of them as tests; `checker` names the checker and its part of the table.
 /// `planted` are models that fail, which are run by name only; `others` are tests that are no models.
 pub fn main(checker: &'static str, models: &[Model], planted: &[Model], others: Vec<Trial>) -> ExitCode {
+    by_arguments(checker, models, planted, others).unwrap_or_else(|wrong| {
+        eprintln!("{wrong}");
+        ExitCode::from(2)
+    })
+}
+
+/// An error is one of the command line.
+fn by_arguments(
+    checker: &'static str,
+    models: &[Model],
+    planted: &[Model],
+    others: Vec<Trial>,
+) -> Result<ExitCode, String> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let of_name = |name: &str| models.iter().chain(planted).find(|model| model.name == name).copied();
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+    let of_name = |name: &str| {
+        let found = models.iter().chain(planted).find(|model| model.name == name);
+        found.copied().ok_or_else(|| format!("no model is called {name}; {}", like(name, models)))
+    };
+    Ok(match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["--models"] => {
             models.iter().for_each(|model| println!("{}", model.name));
             ExitCode::SUCCESS
         }
-        ["--model", name] => explore(&of_name(name).expect("a model of this name")),
+        ["--model", name] => explore(&of_name(name)?),
         ["--replay", name, schedule] => {
-            let (name, program) = name.split_once('#').unwrap_or((name, "0"));
+            let (name, number) = name.split_once('#').unwrap_or((name, "0"));
+            let model = of_name(name)?;
             timeline::install_reporter("that is replayed");
-            match of_name(name).expect("a model of this name").run {
-                Run::Race(race) => checker::replay(schedule, race),
+            match model.run {
+                Run::Race(race) => checker::replay(schedule, model.execution(race)),
                 Run::Programs(programs) => {
-                    crate::programs::replay(programs, program.parse().expect("a number"), schedule);
+                    let all = (programs.all)();
+                    let number = number.parse().ok().filter(|number| *number < all.len());
+                    let number = number.ok_or_else(|| format!("{name} has programs #0 to #{}", all.len() - 1))?;
+                    crate::programs::replay(&all[number], programs.fault, number, schedule);
                 }
             }
             ExitCode::SUCCESS
         }
         ["--program", text] => {
+            let program: Program = text.parse().map_err(|error| format!("the program, {error}"))?;
+            if program.lanes().len() == 0 {
+                return Err("the program, nobody does anything in it: add a thread, such as `thread { run t0 }`".into());
+            }
             timeline::install_reporter("of one program");
             let one = Programs { all: Vec::new, fault: None };
-            match crate::programs::explore_all(vec![text.parse().expect("a program")], one) {
-                Some(explored) => println!("{} executions, {}", explored.executions, explored.extent),
-                None => return ExitCode::FAILURE,
+            match crate::programs::explore_all(vec![program], one) {
+                Some(explored) => {
+                    println!("{} executions, {}", explored.executions, explored.extent);
+                    ExitCode::SUCCESS
+                }
+                None => ExitCode::FAILURE,
             }
-            ExitCode::SUCCESS
         }
         ["--write-table"] => {
             let arguments = Arguments { test_threads: Some(4), ..Arguments::default() };
             run_all(checker, models, others, &arguments, true)
         }
         _ => run_all(checker, models, others, &Arguments::from_args(), false),
+    })
+}
+
+/// The names that have most words in common with this one.
+fn like(name: &str, models: &[Model]) -> String {
+    const MOST: usize = 5;
+    let words: Vec<_> = name.split(|c: char| !c.is_alphanumeric()).filter(|word| word.len() > 2).collect();
+    let common = |model: &Model| model.name.split('_').filter(|word| words.contains(word)).count();
+    let most = models.iter().map(common).max().unwrap_or_default();
+    let alike: Vec<_> = models.iter().filter(|model| common(model) == most).map(|model| model.name).collect();
+    if most == 0 || alike.len() > MOST {
+        return "`--models` lists them".to_owned();
     }
+    format!("most like it: {}", alike.join(", "))
 }
 
 /// Whether all is to be explored that there is, or a part of it.
@@ -132,7 +185,7 @@ fn explore(model: &Model) -> ExitCode {
     timeline::install_reporter(model.name);
     let start = Instant::now();
     let explored = match model.run {
-        Run::Race(race) => checker::explore(model.bound, race),
+        Run::Race(race) => checker::explore(model.bound, model.execution(race)),
         Run::Programs(programs) => match crate::programs::explore_all((programs.all)(), programs) {
             Some(explored) => explored,
             None => return ExitCode::FAILURE,

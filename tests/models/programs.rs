@@ -74,21 +74,30 @@ pub fn explore_all(programs: Vec<Program>, of: Programs) -> Option<Explored> {
             }
         }
     }
+    let count = if ran == all { all.to_string() } else { format!("{ran} of {all}") };
+    let extents: Vec<_> = extents.iter().map(|(extent, programs)| told(*programs, extent)).collect();
+    let extent = format!("{count} programs: {}", extents.join(", "));
+    println!("    {histories} different histories; clauses: {coverage}");
     if failed > 0 {
+        println!("    {executions} executions, {extent}");
         println!("the spec does not allow what {failed} of {ran} programs did");
         return None;
     }
-    println!("    {histories} different histories; clauses: {coverage}");
-    let count = if ran == all { all.to_string() } else { format!("{ran} of {all}") };
-    let extents: Vec<_> = extents.iter().map(|(extent, programs)| format!("{programs} {extent}")).collect();
-    Some(Explored { executions, extent: format!("{count} programs: {}", extents.join(", ")) })
+    Some(Explored { executions, extent })
+}
+
+/// How many programs had this extent. One that begins with a number tells the executions of each of them.
+fn told(programs: usize, extent: &str) -> String {
+    match extent.starts_with(|c: char| c.is_ascii_digit()) {
+        true => format!("{programs} with {extent} each"),
+        false => format!("{programs} {extent}"),
+    }
 }
 
 /// Runs one program once more as it was scheduled then.
-pub fn replay(of: Programs, index: usize, schedule: &str) {
+pub fn replay(program: &Program, fault: Option<Fault>, index: usize, schedule: &str) {
     timeline::lanes_catch();
-    let program = Arc::new((of.all)().into_iter().nth(index).expect("a program of this number"));
-    checker::replay(schedule, run(index, &program, of.fault, &Seen::default()));
+    checker::replay(schedule, run(index, &Arc::new(program.clone()), fault, &Seen::default()));
 }
 
 /// One execution after the other. Where the checker can replay one that fails, each is judged at once, so that it fails.
@@ -140,6 +149,8 @@ fn execute(program: Arc<Program>) -> History {
     let mut history = world.history(stuck);
     drop(lanes);
     world.clear();
+    let leaks = world.leaks();
+    assert!(leaks.is_empty(), "left in the end: {leaks:?}, after\n{}", history.timeline(&program));
     if checker::ORDER == Order::PerLane {
         // What is left of the order, so that histories that differ in nothing else are the same.
         history.events.sort_by_key(|event| event.lane);

@@ -17,6 +17,7 @@ struct Execution {
     lanes: Vec<&'static str>,
     events: Vec<Event>,
     asleep: Vec<&'static str>,
+    has_an_outcome: bool,
 }
 
 struct Event {
@@ -31,8 +32,13 @@ enum What {
     Happens(&'static str),
 }
 
-static NOW: Mutex<Execution> =
-    Mutex::new(Execution { number: 0, lanes: Vec::new(), events: Vec::new(), asleep: Vec::new() });
+static NOW: Mutex<Execution> = Mutex::new(Execution {
+    number: 0,
+    lanes: Vec::new(),
+    events: Vec::new(),
+    asleep: Vec::new(),
+    has_an_outcome: false,
+});
 static SEEN: Mutex<BTreeMap<&'static str, u64>> = Mutex::new(BTreeMap::new());
 
 checker::thread_local! {
@@ -51,6 +57,7 @@ pub fn begin() {
         now.asleep.clear();
         now.lanes.clear();
         now.lanes.push("main");
+        now.has_an_outcome = false;
     });
 }
 
@@ -97,7 +104,13 @@ pub fn wakes_up(task: &'static str) {
 
 /// One of the outcomes that the model lists has been seen.
 pub fn saw(outcome: &'static str) {
+    with(|now| now.has_an_outcome = true);
     *SEEN.lock().unwrap().entry(outcome).or_default() += 1;
+}
+
+/// Fails an execution in which none was seen.
+pub fn ends_with_an_outcome() {
+    assert!(with(|now| now.has_an_outcome), "an execution ended without an outcome");
 }
 
 pub fn outcomes_seen() -> BTreeMap<&'static str, u64> {

@@ -1,5 +1,6 @@
 //! One lane, an operation at a time.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::Context;
@@ -7,6 +8,7 @@ use std::task::Context;
 use shieldable_model::{LaneId, OpId, Ret};
 
 use super::acts::{Locals, act};
+use super::fiber::said;
 use super::world::World;
 use crate::subject_sync;
 
@@ -39,7 +41,7 @@ impl Lane {
         subject_sync::set_lane(self.id);
         let Self { world, locals, .. } = self;
         let act = || act(world, locals, world.program().op(op), cx);
-        let ret = catch_unwind(AssertUnwindSafe(act)).unwrap_or(Ret::Panicked);
+        let ret = catch_unwind(AssertUnwindSafe(act)).unwrap_or_else(|panic| panicked(&*panic));
         self.world.returned(op, ret);
         ret
     }
@@ -51,4 +53,13 @@ impl Lane {
             let _ = catch_unwind(AssertUnwindSafe(|| drop(local)));
         }
     }
+}
+
+/// How the crate refuses what is not polled after its end: SHD-10, RLK-8.
+const REFUSALS: [&str; 2] = ["there is no current cancel scope", "shieldable: a re-entrant lock needs a current task"];
+
+fn panicked(panic: &(dyn Any + Send)) -> Ret {
+    let refused = said(panic).is_some_and(|said| REFUSALS.iter().any(|refusal| said.starts_with(refusal)));
+    // Of the program, or of a fiber that is over, there is no text.
+    if refused || panic.is::<()>() { Ret::Panicked } else { Ret::Unforeseen }
 }

@@ -31,4 +31,4 @@ mod world;
 pub use lane::Lane;
 pub use record::Logged;
 #[allow(unused_imports, reason = "a checker interleaves by itself")]
-pub use world::{Observed, Pause, World};
+pub use world::{Pause, World};

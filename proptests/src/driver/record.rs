@@ -5,7 +5,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use shieldable_model::{Event, History, LaneId, MAX_LANES, OpId, Ret, Seen};
+use shieldable_model::{End, Event, History, LaneId, MAX_LANES, OpId, Ret, Seen};
 
 use crate::subject_sync;
 
@@ -43,14 +43,14 @@ impl Record {
         self.lanes[lane.index()].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Everything, in the order of time. `stuck` is for the caller to say.
-    pub(super) fn history(&self, stuck: bool) -> History {
+    /// Everything, in the order of time.
+    pub(super) fn history(&self, stuck: bool, end: End) -> History {
         let mut all: Vec<(u32, Event)> = Vec::new();
         for lane in (0..MAX_LANES as u8).map(LaneId) {
             all.extend(self.of(lane).iter().map(|logged| (logged.at, Event { lane, seen: logged.seen })));
         }
         all.sort_unstable_by_key(|(at, _)| *at);
-        History { events: all.into_iter().map(|(_, event)| event).collect(), stuck }
+        History { events: all.into_iter().map(|(_, event)| event).collect(), stuck, end: Some(end) }
     }
 
     pub(super) fn clear(&mut self) {

@@ -7,8 +7,8 @@ use std::sync::{Arc, MutexGuard, OnceLock};
 use std::task::{Context, Poll, Waker};
 
 use shieldable_model::{
-    FiberId, History, LaneId, LockId, MAX_FIBERS, MAX_LOCKS_OF_A_SORT, MAX_SLOTS, MAX_WAITERS, MAX_WAKERS, OpId,
-    Outcome, Program, Ret, SlotId, WaiterId,
+    End, FiberId, History, LaneId, LockId, MAX_FIBERS, MAX_LOCKS, MAX_LOCKS_OF_A_SORT, MAX_SLOTS, MAX_WAITERS,
+    MAX_WAKERS, Observed, OpId, Outcome, Program, Ret, SlotId, WaiterId,
 };
 
 use super::fiber::Fiber;
@@ -90,19 +90,6 @@ impl Handle {
     pub(super) fn of_scope(scope: CancelHandle) -> Self {
         Self { scope, task: None }
     }
-}
-
-/// What a handle tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Observed {
-    /// `cancelling()`.
-    pub cancelling: usize,
-    /// `is_finished()`.
-    pub is_finished: bool,
-    /// `is_shielded()`.
-    pub is_shielded: bool,
-    /// `was_torn()`.
-    pub was_torn: bool,
 }
 
 impl World {
@@ -374,9 +361,42 @@ impl World {
         self.record.of(lane)
     }
 
-    /// What was seen on all lanes.
+    /// What was seen on all lanes, which rest by now. `stuck` is for the caller to say: some of them wait in vain.
     pub fn history(&self, stuck: bool) -> History {
-        self.record.history(stuck)
+        self.record.history(stuck, self.end())
+    }
+
+    fn end(&self) -> End {
+        let mut end = End::default();
+        for fiber in self.program.fibers().filter(|fiber| self.program.kind(*fiber).has_handle()) {
+            end.handles[fiber.index()] = self.observe(fiber);
+        }
+        for (lock, locked) in end.locked.iter_mut().enumerate() {
+            *locked = self.is_locked(LockId(lock as u8));
+        }
+        end
+    }
+
+    /// What is still there of a run that is over, when everything has been dropped: nothing.
+    pub fn leaks(self: &Arc<Self>) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut expect = |good: bool, what: &dyn Fn() -> String| {
+            if !good {
+                found.push(what());
+            }
+        };
+        for lock in (0..MAX_LOCKS as u8).map(LockId) {
+            expect(!self.is_locked(lock), &|| format!("{lock} is held"));
+        }
+        for fiber in self.program.fibers() {
+            let name = || self.program.name(fiber);
+            let over = self.observe(fiber).is_none_or(|handle| handle.is_finished && !handle.is_shielded);
+            expect(over, &|| format!("{} is not finished", name()));
+            let kept: usize = (0..MAX_WAKERS).map(|version| self.kept_wakers(fiber, version)).sum();
+            expect(kept == 0, &|| format!("{kept} clones of wakers of {} are kept", name()));
+        }
+        expect(Arc::strong_count(self) == 1, &|| "a body is alive".to_owned());
+        found
     }
 
     /// The wakers that were called, in order.

@@ -3,10 +3,10 @@
 use std::fmt::Debug;
 
 use shieldable_model::{
-    FiberId, Kind, LaneId, LockId, MAX_FIBERS, MAX_LOCKS, MAX_WAKERS, OpId, Phase, Ret, Seen, State, Trace,
+    FiberId, Kind, LaneId, LockId, MAX_FIBERS, MAX_LOCKS, MAX_WAKERS, OpId, Ret, Seen, State, Trace,
 };
 
-use crate::driver::{Logged, Observed, World};
+use crate::driver::{Logged, World};
 use crate::subject::{TaskHandle, cancel_pending, is_shielded, try_shield_scope};
 
 /// Something that is not as it should be.
@@ -56,7 +56,7 @@ pub(super) fn differences(world: &World, state: &State, lane: LaneId, trace: &Tr
     compare("wakes".to_owned(), wakes(&trace.wakes), wakes(&world.wakes()));
     for fiber in program.fibers() {
         let name = program.name(fiber);
-        compare(format!("handle of {name}"), text(expected_handle(state, fiber)), text(world.observe(fiber)));
+        compare(format!("handle of {name}"), text(state.observed(fiber)), text(world.observe(fiber)));
         if !program.fiber(fiber).inline {
             let (expected, actual) = (state.is_present(fiber), world.is_present(fiber));
             compare(format!("{name} is there"), text(expected), text(actual));
@@ -82,22 +82,9 @@ pub(super) fn differences(world: &World, state: &State, lane: LaneId, trace: &Tr
 
 /// What is still there at the end, when everything has been dropped.
 pub fn leaks(world: &std::sync::Arc<World>) -> Vec<Difference> {
-    let mut found = Vec::new();
-    let mut expect = |good: bool, what: String| {
-        if !good {
-            found.push(Difference { what, expected: "true".to_owned(), actual: "false".to_owned() });
-        }
-    };
-    for lock in locks() {
-        expect(!world.is_locked(lock), format!("{lock} is free when everything has been dropped"));
-    }
-    for fiber in world.program().fibers() {
-        let finished = world.observe(fiber).is_none_or(|handle| handle.is_finished && !handle.is_shielded);
-        expect(finished, format!("{} is finished when everything has been dropped", world.program().name(fiber)));
-    }
-    expect(kept_on(world) == [0; MAX_FIBERS * MAX_WAKERS as usize], "no waker is kept in the end".to_owned());
-    expect(std::sync::Arc::strong_count(world) == 1, "no body is alive in the end".to_owned());
-    found
+    let difference =
+        |actual| Difference { what: "what is left in the end".to_owned(), expected: "nothing".to_owned(), actual };
+    world.leaks().into_iter().map(difference).collect()
 }
 
 fn returns(log: &[Logged]) -> impl Iterator<Item = (OpId, Ret)> + '_ {
@@ -110,21 +97,12 @@ fn returns(log: &[Logged]) -> impl Iterator<Item = (OpId, Ret)> + '_ {
 fn fiber_agrees(world: &World, state: &State, fiber: FiberId) -> bool {
     let it = world.program().fiber(fiber);
     let handle = match it.kind {
-        Kind::Task | Kind::Scope => world.observe(fiber) == expected_handle(state, fiber),
+        Kind::Task | Kind::Scope => world.observe(fiber) == state.observed(fiber),
         _ => true,
     };
     let place = it.inline || world.is_present(fiber) == state.is_present(fiber);
     let join = it.inline || it.kind != Kind::Task || world.joined(fiber) == expected_join(state, fiber);
     handle && place && join
-}
-
-fn expected_handle(state: &State, fiber: FiberId) -> Option<Observed> {
-    (state.phase(fiber) != Phase::Unborn).then(|| Observed {
-        cancelling: usize::from(state.cancelling(fiber)),
-        is_finished: state.is_finished(fiber),
-        is_shielded: state.is_shielded(fiber),
-        was_torn: state.was_torn(fiber),
-    })
 }
 
 fn expected_join(state: &State, fiber: FiberId) -> Option<shieldable_model::Outcome> {

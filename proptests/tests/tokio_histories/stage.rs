@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use shieldable_model::{Choices, History, Program, Seed};
 use shieldable_proptests::jostle::Jostle;
 use shieldable_proptests::lanes::{Crew, LaneFuture};
-use shieldable_proptests::lockstep::leaks;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
 
@@ -103,7 +102,7 @@ impl Stage {
         let world = crew.world().clone();
         drop(crew);
         world.clear();
-        let leaks = leaks(&world);
+        let leaks = world.leaks();
         assert!(leaks.is_empty(), "{leaks:?} after\n{}", run.history.timeline(program));
         run
     }
