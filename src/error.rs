@@ -46,6 +46,13 @@ plain_error! {
      a `CancelScope` or a `shieldable` timeout"
 }
 
+impl From<Cancelled> for std::io::Error {
+    /// As [`ErrorKind::Other`](std::io::ErrorKind::Other): what is `Interrupted` would be tried again.
+    fn from(cancelled: Cancelled) -> Self {
+        Self::other(cancelled)
+    }
+}
+
 impl From<Elapsed> for std::io::Error {
     fn from(elapsed: Elapsed) -> Self {
         Self::new(std::io::ErrorKind::TimedOut, elapsed)
@@ -77,7 +84,7 @@ pub enum TryLockError {
 impl fmt::Display for TryLockError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::WouldBlock => "the lock is held by somebody else",
+            Self::WouldBlock => "the lock is held",
             Self::NoCurrentTask => {
                 "a re-entrant lock needs a current task to own it; run this code inside a `ShieldableTask` \
                  (`shieldable::spawn`), or use `Lock`"

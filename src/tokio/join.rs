@@ -128,7 +128,7 @@ impl<T> JoinHandle<T> {
     /// # }
     /// ```
     pub fn cancel_on_drop(self) -> CancelOnDrop<T> {
-        CancelOnDrop { join: self }
+        CancelOnDrop { join: Some(self) }
     }
 
     /// Cancels the task and waits until it has ended, shields and destructors included.
@@ -189,25 +189,50 @@ impl<T> fmt::Debug for JoinHandle<T> {
 /// ```
 #[must_use = "dropping it cancels the task at once"]
 pub struct CancelOnDrop<T> {
-    join: JoinHandle<T>,
+    // Gone when it has been given back.
+    join: Option<JoinHandle<T>>,
 }
 
 impl<T> CancelOnDrop<T> {
+    fn join(&self) -> &JoinHandle<T> {
+        self.join.as_ref().expect("given back by value")
+    }
+
     /// The handle of the task, to clone and to hand out.
     #[must_use]
     pub fn handle(&self) -> &TaskHandle {
-        self.join.handle()
+        self.join().handle()
     }
 
     /// Asks the task to stop now; see [`TaskHandle::cancel`].
     pub fn cancel(&self) -> bool {
-        self.join.cancel()
+        self.join().cancel()
     }
 
     /// Whether the body has ended and been dropped.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.join.is_finished()
+        self.join().is_finished()
+    }
+
+    /// Gives the join handle back: nothing is cancelled when that is dropped.
+    ///
+    /// The name is that of `AbortOnDropHandle::detach` in tokio-util.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let warm_up = shieldable::spawn(async { 7 }).cancel_on_drop();
+    /// let task = warm_up.handle().clone();
+    /// drop(warm_up.detach()); // runs on by itself
+    /// assert_eq!(task.cancelling(), 0);
+    /// # }
+    /// ```
+    #[must_use = "dropping the handle detaches the task"]
+    pub fn detach(mut self) -> JoinHandle<T> {
+        self.join.take().expect("given back by value")
     }
 }
 
@@ -215,13 +240,15 @@ impl<T> Future for CancelOnDrop<T> {
     type Output = Result<T, JoinError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.join).poll(cx)
+        Pin::new(self.join.as_mut().expect("given back by value")).poll(cx)
     }
 }
 
 impl<T> Drop for CancelOnDrop<T> {
     fn drop(&mut self) {
-        self.join.cancel();
+        if let Some(join) = &self.join {
+            join.cancel();
+        }
     }
 }
 
@@ -310,6 +337,12 @@ impl JoinError {
 impl From<Cancelled> for JoinError {
     fn from(cancelled: Cancelled) -> Self {
         Self { reason: Reason::Cancelled(cancelled) }
+    }
+}
+
+impl From<JoinError> for std::io::Error {
+    fn from(error: JoinError) -> Self {
+        Self::other(error)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Deadlines on tokio's clock that honour shields.
 
-use std::future::Future;
+use std::future::{Future, IntoFuture};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -52,7 +52,7 @@ pub type Timeout<F> = crate::Timeout<F, Deadline>;
 /// # }
 /// ```
 #[track_caller]
-pub fn timeout<F: Future>(duration: Duration, future: F) -> Timeout<F> {
+pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> Timeout<F::IntoFuture> {
     let now = Instant::now();
     timeout_at(now.checked_add(duration).unwrap_or_else(|| now + FAR_FUTURE), future)
 }
@@ -87,9 +87,9 @@ const FAR_FUTURE: Duration = Duration::from_secs(86_400 * 365 * 30);
 /// # }
 /// ```
 #[track_caller]
-pub fn timeout_at<F: Future>(deadline: Instant, future: F) -> Timeout<F> {
+pub fn timeout_at<F: IntoFuture>(deadline: Instant, future: F) -> Timeout<F::IntoFuture> {
     let passed = deadline <= Instant::now();
-    timeout_with(Deadline { passed, sleep: sleep_until(deadline) }, future)
+    timeout_with(Deadline { passed, sleep: sleep_until(deadline) }, future.into_future())
 }
 
 pin_project! {

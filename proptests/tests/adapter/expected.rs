@@ -93,6 +93,7 @@ impl Expected {
             Op::Leap => self.case.limit == Limit::Longest,
             Op::Notify => self.case.work == Work::IsNotified && !self.notified,
             Op::Abort | Op::CancelOnDrop | Op::CancelAndJoin => self.owner == Owner::Handle,
+            Op::Detach => self.owner == Owner::CancelOnDrop,
             Op::Join | Op::Drop => self.owner != Owner::Gone,
         }
     }
@@ -112,6 +113,7 @@ impl Expected {
             Op::Cancel => return Some(self.cancel()),
             Op::Abort => (self.aborted, self.woken) = (true, true),
             Op::CancelOnDrop => self.owner = Owner::CancelOnDrop,
+            Op::Detach => self.owner = Owner::Handle,
             Op::CancelAndJoin => self.owner = Owner::WillCancel,
             Op::Join => self.join(),
             // TSK-7

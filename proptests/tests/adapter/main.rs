@@ -102,8 +102,18 @@ const WORKS: [Work; 9] = [
 const SHIELDS: [Shield; 3] = [Shield::None, Shield::Inside, Shield::Around];
 
 /// All but the leap, which is for the longest limit.
-const OPERATIONS: [Op; 9] =
-    [Op::Turn, Op::Tick, Op::Notify, Op::Cancel, Op::Abort, Op::CancelOnDrop, Op::CancelAndJoin, Op::Join, Op::Drop];
+const OPERATIONS: [Op; 10] = [
+    Op::Turn,
+    Op::Tick,
+    Op::Notify,
+    Op::Cancel,
+    Op::Abort,
+    Op::CancelOnDrop,
+    Op::Detach,
+    Op::CancelAndJoin,
+    Op::Join,
+    Op::Drop,
+];
 
 /// With every shield, every work, and with and without a tail.
 fn cases(spawners: &[Spawner], limits: &[Limit], clocks: &[bool]) -> Vec<Case> {
@@ -127,7 +137,7 @@ fn cases(spawners: &[Spawner], limits: &[Limit], clocks: &[bool]) -> Vec<Case> {
 #[test]
 fn what_the_caller_does_with_the_join_handle() {
     let cases = cases(&[Spawner::Spawn], &[Limit::None], &[false]);
-    Family { cases, operations: &OPERATIONS, length: 4 }.all(99_624);
+    Family { cases, operations: &OPERATIONS, length: 4 }.all(108_624);
 }
 
 /// TMO-2, TMO-3, TMO-5, TMO-8, TMO-9
@@ -143,5 +153,5 @@ fn deadlines() {
 fn ways_to_spawn() {
     let spawners = [Spawner::SpawnOn, Spawner::SpawnLocal, Spawner::InAShieldedTask];
     let cases = cases(&spawners, &[Limit::None, Limit::Zero, Limit::Ticks(1)], &[false]);
-    Family { cases, operations: &OPERATIONS, length: 2 }.all(24_354);
+    Family { cases, operations: &OPERATIONS, length: 2 }.all(24_732);
 }

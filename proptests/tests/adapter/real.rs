@@ -153,6 +153,12 @@ impl Caller {
                 Owner::Handle(join)
             }),
             Op::CancelOnDrop => self.with_the_handle(|join| Owner::CancelOnDrop(join.cancel_on_drop())),
+            Op::Detach => {
+                let Some(Owner::CancelOnDrop(join)) = self.owner.take() else {
+                    unreachable!("it is what the script has")
+                };
+                self.owner = Some(Owner::Handle(join.detach()));
+            }
             Op::CancelAndJoin => {
                 self.with_the_handle(|join| Owner::CancelAndJoin(Box::pin(join.cancel_and_join())));
             }

@@ -86,6 +86,8 @@ pub enum Op {
     Abort,
     /// Makes the join handle one that cancels on drop.
     CancelOnDrop,
+    /// Makes that a join handle again.
+    Detach,
     /// Makes the join handle the future of `cancel_and_join`.
     CancelAndJoin,
     /// Polls the join handle, or what was made of it, once; drops it if it is ready.
