@@ -37,14 +37,6 @@ impl Drop for Asking {
     }
 }
 
-/// How a body may end, if it comes so far.
-#[derive(Clone, Copy, Debug)]
-enum End {
-    Value,
-    Panic,
-    Never,
-}
-
 proptest! {
     #![proptest_config(config())]
 
@@ -75,7 +67,7 @@ proptest! {
     /// cats-effect: `guaranteeIsGuaranteeCase`.
     #[test]
     fn law_destructors_run_once_however_a_task_ends(
-        steps in steps(), actions in actions(), end in prop_oneof![Just(End::Value), Just(End::Panic), Just(End::Never)],
+        steps in steps(), actions in actions(), end in end(),
     ) {
         const DROPPED: u8 = 200;
         let log = Log::default();

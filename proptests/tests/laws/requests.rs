@@ -1,6 +1,10 @@
 //! Laws of requests and values.
 
+use std::cell::Cell;
+use std::future::pending;
 use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Poll;
 
 use proptest::prelude::*;
@@ -56,6 +60,44 @@ proptest! {
         let told = seen.remove(0);
         prop_assert_eq!(told, Seen::Handle { cancelling: 0, finished: false, shielded: false, torn: false });
         prop_assert_eq!(seen, expected);
+    }
+
+    /// Each `uncancel` takes back one request, if there is one, and wakes nobody; what is left is delivered.
+    #[test]
+    fn law_uncancel_takes_back_one_and_wakes_nobody(
+        actions in prop::collection::vec(
+            prop_oneof![Just(Action::Poll), Just(Action::Cancel), Just(Action::Uncancel)], 0..24,
+        ),
+    ) {
+        let wakes = Arc::<Wakes>::default();
+        let shield = Rc::new(Cell::new(None));
+        let opened = shield.clone();
+        let mut task = Box::pin(ShieldableTask::new(async move {
+            opened.set(Some(shield_scope()));
+            pending::<()>().await
+        }));
+        let handle = task.handle();
+        prop_assert!(poll_with(task.as_mut(), &wakes).is_pending());
+        let mut requests = 0usize;
+        for action in actions {
+            match action {
+                // A waker is registered again, which a request before this has called.
+                Action::Poll => prop_assert!(poll_with(task.as_mut(), &wakes).is_pending()),
+                Action::Cancel => {
+                    prop_assert!(handle.cancel());
+                    requests += 1;
+                }
+                Action::Uncancel => {
+                    let woken = wakes.count();
+                    requests = requests.saturating_sub(1);
+                    prop_assert_eq!(handle.uncancel(), requests);
+                    prop_assert_eq!(wakes.count(), woken);
+                }
+            }
+            prop_assert_eq!(handle.cancelling(), requests);
+        }
+        drop(shield.take());
+        prop_assert_eq!(poll(task.as_mut()).is_ready(), requests > 0);
     }
 
     /// After its end nothing that is asked of a task changes anything.

@@ -1,20 +1,29 @@
 //! Laws of cancel scopes, timeouts and tasks inside tasks.
 
-use std::cell::RefCell;
+use std::cell::{Cell, OnceCell, RefCell};
 use std::future::{pending, poll_fn, ready};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::Poll;
 
 use proptest::prelude::*;
 use shieldable::{
-    CancelHandle, CancelScope, Elapsed, ShieldableTask, TaskHandle, cancel_pending, is_shielded, shield_scope,
-    shielded, timeout_with,
+    CancelHandle, CancelScope, Elapsed, ShieldScope, ShieldableTask, TaskHandle, cancel_pending, checkpoint,
+    is_shielded, shield_scope, shielded, timeout_with,
 };
 
 use crate::support::*;
 
 type Boxed<T> = Pin<Box<dyn Future<Output = T>>>;
+
+/// Opens shields when it is dropped, and leaves them to others.
+struct Leaves(usize, Rc<RefCell<Vec<ShieldScope>>>);
+
+impl Drop for Leaves {
+    fn drop(&mut self) {
+        self.1.borrow_mut().extend((0..self.0).map(|_| shield_scope()));
+    }
+}
 
 proptest! {
     #![proptest_config(config())]
@@ -174,6 +183,118 @@ proptest! {
             drop(shields);
             assert!(!is_shielded());
             suspend().await;
+            7
+        }, &[]);
+        prop_assert_eq!(outcome, Some(Ok(7)));
+    }
+
+    /// `cancel_pending` says whether a checkpoint suspends here, and whether a suspension here is the last.
+    #[test]
+    fn law_cancel_pending_foretells_what_a_suspension_does(
+        frames in prop::collection::vec((0..3u8, 0..3usize, 0..2usize), 0..5),
+    ) {
+        // The outermost first; each with requests and shields of its own.
+        fn nest(frames: &[(u8, usize, usize)], innermost: Boxed<()>) -> Boxed<()> {
+            let Some((&(kind, requests, shields), inner)) = frames.split_first() else { return innermost };
+            let inner = nest(inner, innermost);
+            let handle = Rc::new(OnceCell::<CancelHandle>::new());
+            let own = handle.clone();
+            let body = async move {
+                let _shields: Vec<_> = (0..shields).map(|_| shield_scope()).collect();
+                // A timeout has no handle.
+                (0..requests).for_each(|_| _ = own.get().map(CancelHandle::cancel));
+                inner.await;
+            };
+            match kind {
+                0 => {
+                    let task = ShieldableTask::new(body);
+                    handle.set(task.handle().into()).expect("once");
+                    Box::pin(async { _ = task.await })
+                }
+                1 => {
+                    let scope = CancelScope::new(body);
+                    handle.set(scope.handle()).expect("once");
+                    Box::pin(async { _ = scope.await })
+                }
+                _ => Box::pin(async { _ = timeout_with(pending::<()>(), body).await }),
+            }
+        }
+        let (log, told) = (Log::default(), Rc::new(Cell::new(None)));
+        let (dropped, tells) = (OnDrop(log.clone(), 0), told.clone());
+        let mut outermost = nest(&frames, Box::pin(async move {
+            let _dropped = dropped;
+            let pending = cancel_pending();
+            tells.set(Some((pending, poll(pin!(checkpoint())).is_pending())));
+            suspend().await;
+        }));
+        _ = poll(outermost.as_mut());
+        let was_the_last = log.notes() == [0];
+        prop_assert_eq!(told.get(), Some((was_the_last, was_the_last)));
+    }
+
+    /// A wrapper that is polled after its end panics, and that changes nothing, here or around it.
+    #[test]
+    fn law_a_poll_after_the_end_panics_and_changes_nothing(
+        kind in 0..3u8, suspensions in 0..3usize, end in end(), guards in 0..3usize, polls in 1..4usize,
+    ) {
+        let outcome = to_its_end(|log| async move {
+            let me = TaskHandle::current();
+            let left = Rc::default();
+            let (leaves, notes) = (Leaves(guards, Rc::clone(&left)), log.clone());
+            let inner = async move {
+                let _leaves = leaves;
+                for _ in 0..suspensions {
+                    suspend().await;
+                }
+                notes.note(1);
+                match end {
+                    End::Value => {}
+                    End::Panic => std::panic::resume_unwind(Box::new(())),
+                    End::Never => pending().await,
+                }
+            };
+            let late = Rc::new(Cell::new(false));
+            let passed = late.clone();
+            let (mut wrapper, handle): (Boxed<()>, Option<CancelHandle>) = match kind {
+                0 => {
+                    let mut task = Box::pin(ShieldableTask::new(inner));
+                    let handle = task.handle().into();
+                    (Box::pin(poll_fn(move |cx| task.as_mut().poll(cx).map(drop))), Some(handle))
+                }
+                1 => {
+                    let mut scope = Box::pin(CancelScope::new(inner));
+                    let handle = scope.handle();
+                    (Box::pin(poll_fn(move |cx| scope.as_mut().poll(cx).map(drop))), Some(handle))
+                }
+                _ => {
+                    let timer = poll_fn(move |_| if passed.get() { Poll::Ready(()) } else { Poll::Pending });
+                    let mut timeout = Box::pin(timeout_with(timer, inner));
+                    (Box::pin(poll_fn(move |cx| timeout.as_mut().poll(cx).map(drop))), None)
+                }
+            };
+            let mut ended = false;
+            while !ended {
+                let panicked = panics(|| ended = poll(wrapper.as_mut()).is_ready());
+                ended |= panicked;
+                if end == End::Never && !ended {
+                    late.set(true);
+                    handle.as_ref().map(CancelHandle::cancel);
+                }
+            }
+            let tell = || {
+                let it = handle.as_ref().map(|it| (it.cancelling(), it.is_finished(), it.is_shielded(), it.was_torn()));
+                (it, TaskHandle::current() == me, me.cancelling(), is_shielded(), cancel_pending(), log.notes())
+            };
+            let told = tell();
+            for _ in 0..polls {
+                assert!(panics(|| poll(wrapper.as_mut())));
+                assert_eq!(tell(), told);
+            }
+            // What was left behind shields the task, and is still there to do so.
+            drop(wrapper);
+            assert_eq!((left.borrow().len(), is_shielded()), (guards, guards > 0));
+            left.borrow_mut().clear();
+            assert!(!is_shielded());
             7
         }, &[]);
         prop_assert_eq!(outcome, Some(Ok(7)));

@@ -1,11 +1,14 @@
 //! Laws of shields.
 
-use std::future::ready;
+use std::cell::{Cell, RefCell};
+use std::future::{poll_fn, ready};
 use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Poll;
 
 use proptest::prelude::*;
-use shieldable::{ShieldableTask, TaskHandle, is_shielded, shield_scope, shielded};
+use shieldable::{CancelScope, ShieldableTask, TaskHandle, is_shielded, shield_scope, shielded};
 
 use crate::support::*;
 
@@ -106,6 +109,53 @@ proptest! {
             7
         }, &[]);
         prop_assert_eq!(outcome, Some(Ok(7)));
+    }
+
+    /// A guard that is dropped in a poll of its scope, however deep inside, wakes nobody; one that is dropped elsewhere wakes,
+    /// the last or not.
+    #[test]
+    fn law_a_guard_wakes_if_it_is_dropped_elsewhere(
+        order in (1..6usize).prop_flat_map(|n| Just((0..n).collect::<Vec<_>>()).prop_shuffle()),
+        places in prop::collection::vec(0..6u8, 5), requested in any::<bool>(),
+    ) {
+        let (wakes, guards) = (Arc::<Wakes>::default(), Rc::new(RefCell::new(Vec::new())));
+        let inside = Rc::new(Cell::new(None));
+        let (n, opened, to_drop) = (order.len(), guards.clone(), inside.clone());
+        let mut task = Box::pin(ShieldableTask::new(async move {
+            opened.borrow_mut().extend((0..n).map(|_| Some(shield_scope())));
+            poll_fn(move |_| {
+                match to_drop.take() {
+                    Some((0, guard)) => drop(guard),
+                    Some((1, guard)) => assert!(poll(pin!(CancelScope::new(async { drop(guard) }))).is_ready()),
+                    Some((_, guard)) => assert!(poll(pin!(ShieldableTask::new(async { drop(guard) }))).is_ready()),
+                    None => {}
+                }
+                Poll::<()>::Pending
+            }).await;
+        }));
+        let handle = task.handle();
+        prop_assert!(poll_with(task.as_mut(), &wakes).is_pending());
+        if requested {
+            handle.cancel();
+        }
+        for (at, place) in order.into_iter().zip(places) {
+            // A waker is registered again, which the guard before this has called.
+            prop_assert!(poll_with(task.as_mut(), &wakes).is_pending() && handle.is_shielded());
+            let guard = guards.borrow_mut()[at].take().expect("each once");
+            let woken = wakes.count();
+            match place {
+                0..3 => {
+                    inside.set(Some((place, guard)));
+                    _ = poll_with(task.as_mut(), &wakes);
+                }
+                3 => drop(guard),
+                4 => std::thread::spawn(move || drop(guard)).join().expect("no panic"),
+                _ => assert!(poll(pin!(ShieldableTask::new(async { drop(guard) }))).is_ready()),
+            }
+            prop_assert_eq!(wakes.count() - woken, usize::from(place >= 3));
+        }
+        prop_assert!(!handle.is_shielded());
+        prop_assert!(handle.is_finished() || poll(task.as_mut()).is_ready() == requested);
     }
 
     /// A request made inside a shield is one made at its end.

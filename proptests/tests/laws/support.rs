@@ -8,7 +8,9 @@ use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -77,6 +79,18 @@ pub fn actions() -> impl Strategy<Value = Vec<Action>> {
 /// Without `Uncancel`.
 pub fn polls_and_cancels() -> impl Strategy<Value = Vec<Action>> {
     prop::collection::vec(prop_oneof![4 => Just(Action::Poll), 1 => Just(Action::Cancel)], 0..16)
+}
+
+/// How a body may end, if it comes so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    Value,
+    Panic,
+    Never,
+}
+
+pub fn end() -> impl Strategy<Value = End> {
+    prop_oneof![Just(End::Value), Just(End::Panic), Just(End::Never)]
 }
 
 /// What was seen, in order.
@@ -179,6 +193,26 @@ fn run<'a>(steps: &'a [Step], log: &'a Log) -> Pin<Box<dyn Future<Output = ()> +
 
 pub fn poll<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// A waker that counts its calls.
+#[derive(Default)]
+pub struct Wakes(AtomicUsize);
+
+impl Wakes {
+    pub fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+pub fn poll_with<F: Future + ?Sized>(future: Pin<&mut F>, wakes: &Arc<Wakes>) -> Poll<F::Output> {
+    future.poll(&mut Context::from_waker(&wakes.clone().into()))
 }
 
 /// Runs the body in a task under the actions, as long as it lives, and writes down all that shows.

@@ -15,6 +15,9 @@ use shieldable_proptests::lockstep::Lockstep;
 use compare::{Comparison, Stop};
 use departures::{ALL, Counts};
 
+/// So many steps are compared, at the least: nearly all that are recorded. The others come after the two runs have parted.
+const COMPARED: usize = 34_000;
+
 #[test]
 fn python_does_the_same_but_for_the_departures() {
     let mut lockstep = Lockstep::new();
@@ -33,6 +36,9 @@ fn python_does_the_same_but_for_the_departures() {
             counts.ended[at] += usize::from(matches!(&comparison.stop, Some(Stop::Parted(by)) if by == departure));
         }
         compared += comparison.compared();
+        if comparison.compared() == 0 {
+            failures.push(format!("line {}: nothing was compared", vector.line));
+        }
         match comparison.stop {
             Some(Stop::Mismatch(what)) => failures.push(format!("line {}, {what}\n{}", vector.line, vector.program)),
             None if !comparison.is_complete() => failures.push(format!("line {}: steps are left", vector.line)),
@@ -42,6 +48,7 @@ fn python_does_the_same_but_for_the_departures() {
     println!("{families:?}; {compared} of {steps} steps compared\n{counts}");
     let shown: Vec<_> = failures.iter().take(10).cloned().collect();
     assert!(failures.is_empty(), "{} vectors differ unexplained:\n\n{}", failures.len(), shown.join("\n\n"));
+    assert!(compared >= COMPARED, "only {compared} of {steps} steps were compared");
     let too_few = counts.too_few();
     assert!(too_few.is_empty(), "departures that hardly occur any more: {too_few:?}");
 }

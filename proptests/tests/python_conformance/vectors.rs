@@ -98,7 +98,7 @@ pub fn letter(ret: Ret) -> u8 {
         Ret::Ready(Outcome::Value) => b'V',
         Ret::Ready(Outcome::Cancelled) => b'C',
         Ret::Ready(Outcome::Elapsed) => b'E',
-        Ret::Ready(Outcome::Panicked | Outcome::Dropped) | Ret::Panicked => b'!',
+        Ret::Ready(Outcome::Panicked | Outcome::Dropped) | Ret::Panicked | Ret::Unforeseen => b'!',
         Ret::Task(_) => b'?',
     }
 }
