@@ -28,13 +28,14 @@ fn beginnings<R>(act: impl FnOnce(&mut Beginnings) -> R) -> R {
     act(&mut BEGINNINGS.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// Makes a scope that has got so many requests already.
+/// Makes a task that has got so many requests already.
 pub fn after_requests<R>(requests: u64, make: impl FnOnce() -> R) -> R {
     /// Where `src/core/scope.rs` has them in its word.
     const SHIFT: u32 = 4;
-    beginnings(|begin| begin.words.push_back(requests << SHIFT));
+    // It is made after the count of the acquisitions that are queued for it.
+    beginnings(|begin| begin.words.extend([0, requests << SHIFT]));
     let made = make();
-    beginnings(|begin| assert!(begin.words.is_empty(), "a scope has one word"));
+    beginnings(|begin| assert!(begin.words.is_empty(), "a task has that count and one word"));
     made
 }
 
