@@ -5,14 +5,15 @@ mod stage;
 mod support;
 
 use std::future::{Future, pending};
-use std::task::Context;
+use std::sync::Arc;
+use std::task::{Context, Wake};
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use futures::task::{Waker, noop_waker};
 use shieldable::{ShieldableTask, Waiter};
 use stage::{Moving, Stage, acquisition, granted, shared};
-use support::Driven;
+use support::{Driven, panic_text};
 
 /// Polls as a part of the task, with that waker.
 fn poll_with<F: Future + 'static>(task: &mut Stage, future: &Moving<F>, waker: &Waker) -> bool {
@@ -117,4 +118,58 @@ fn branches_that_wait_on_other_locks_are_not_woken() {
     drop(held_too);
     assert_eq!(one.take_wakes(), 1);
     assert!(!poll_with(&mut task, &second, &noop_waker()));
+}
+
+/// RLK-14, LCK-1: a waker of another branch that panics takes the grant with it, and no more.
+#[test]
+fn an_acquisition_that_unwound_out_of_the_waker_of_another_waits_anew() {
+    struct Panics;
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            panic!("out of a waker");
+        }
+    }
+
+    let lock = shared();
+    let mut owner = Stage::new();
+    let held = owner.try_lock(&lock).unwrap();
+    let mut task = Driven::new(ShieldableTask::new(async {
+        let (mut one, mut two) = (Box::pin(lock.lock()), Box::pin(lock.lock()));
+        let mut poll_one = || one.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(poll_one().is_pending());
+        assert!(two.as_mut().poll(&mut Context::from_waker(&Waker::from(Arc::new(Panics)))).is_pending());
+        drop(held);
+        assert_eq!(panic_text(|| assert!(poll_one().is_pending())), "out of a waker");
+        drop(two);
+        let held = owner.try_lock(&lock).unwrap();
+        assert!(poll_one().is_pending() && poll_one().is_pending(), "somebody else has the lock");
+        drop(held);
+        drop(granted(poll_one()));
+    }));
+    task.finishes().unwrap();
+    assert!(!lock.is_locked());
+}
+
+/// RLK-14: one that was woken, was polled and waits on is woken again.
+#[test]
+fn a_branch_that_found_the_lock_with_somebody_else_sleeps_and_is_woken_again() {
+    let lock = shared();
+    let (mut owner, mut task, mut stranger) = (Stage::new(), Stage::new(), Stage::new());
+    let held = owner.try_lock(&lock).unwrap();
+    let [first, second, third, of_stranger] = [(); 4].map(|()| acquisition(&lock));
+    let [one, two] = [(); 2].map(|()| Driven::new(pending::<()>()));
+    assert!(task.poll(&first).is_pending());
+    assert!(stranger.poll(&of_stranger).is_pending());
+    assert!(poll_with(&mut task, &second, &one.waker()));
+    drop(held);
+    drop(granted(task.poll(&first)));
+    assert_eq!(one.take_wakes(), 1);
+    assert!(poll_with(&mut task, &second, &one.waker()));
+    assert!(poll_with(&mut task, &third, &two.waker()));
+    drop(granted(stranger.poll(&of_stranger)));
+    assert_eq!((one.take_wakes(), two.take_wakes()), (1, 0));
+    let second = granted(task.poll(&second));
+    assert_eq!(two.take_wakes(), 1);
+    drop((second, granted(task.poll(&third))));
+    assert!(!lock.is_locked());
 }

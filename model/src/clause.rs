@@ -163,7 +163,7 @@ clauses! {
     Lck1 "LCK-1" Safety observable "At most one acquisition of a `Lock` is granted or held at a time."
     Lck2 "LCK-2" Safety observable "Waiters are granted the lock in the order of their first polls, those that were dropped left out."
     Lck3 "LCK-3" Safety observable "A release with waiters hands the lock to the first of them without freeing it in between: it stays locked, and nobody else can take it."
-    Lck4 "LCK-4" Liveness observable "A hand-over wakes the waker its waiter registered last."
+    Lck4 "LCK-4" Liveness observable "A hand-over wakes the waker its waiter registered last, unless that has been called since."
     Lck5 "LCK-5" Liveness observable "An acquisition dropped after the hand-over passes the lock on, or frees it if nobody waits."
     Lck6 "LCK-6" Safety observable "An acquisition dropped while queued leaves the queue and changes nothing else."
     Lck7 "LCK-7" Safety apart "Dropping a queued acquisition takes constant time."
@@ -187,7 +187,7 @@ clauses! {
     Rlk11 "RLK-11" Definition observable "`is_held_by_current()` is true if and only if there is a current task and it owns the lock."
     Rlk12 "RLK-12" Safety apart "Owner and depth change in one step, so that a level dropped elsewhere never lets two tasks in."
     Rlk13 "RLK-13" Safety apart "A guard gives `&T`; an `RLock<T>` is shared between threads only if `T` is `Send + Sync`, a `Lock<T>` if `T` is `Send`."
-    Rlk14 "RLK-14" Liveness observable "When the acquisition that was handed the lock has been polled or dropped, and its task owns the lock, the task's queued acquisitions have been woken."
+    Rlk14 "RLK-14" Liveness observable "When the acquisition that was handed the lock has been polled or dropped, and the task that it was handed to owns the lock, the queued acquisitions of that task have been woken."
 
     // Waiters.
     Wtr1 "WTR-1" Liveness observable "`notify()` completes every wait called before it and not dropped, and wakes those that are suspended."

@@ -78,7 +78,11 @@ impl End {
         });
         let locks =
             (0..MAX_LOCKS).filter(|lock| self.locked[*lock]).map(|lock| format!("{}: held", LockId(lock as u8)));
-        handles.chain(locks).collect()
+        let mut answers: Vec<_> = handles.chain(locks).collect();
+        if answers.is_empty() {
+            answers.push("nobody has anything".to_owned());
+        }
+        answers
     }
 }
 

@@ -58,6 +58,7 @@ impl fmt::Display for Mismatch {
                     writeln!(f, "    the spec allows that {}", answers(end))?;
                 }
             }
+            None if !history.stuck => writeln!(f, "the history ends before its threads do")?,
             None => {
                 writeln!(
                     f,
@@ -283,7 +284,8 @@ impl<'p> Judge<'p> {
     fn may_end(&self, history: &History, node: &Node, furthest: &mut Furthest) -> bool {
         let (program, model) = (self.model.program(), &self.model);
         let waits = |lane| {
-            let waits = history.stuck && node.state.is_idle(lane) && model.next_op(&node.state, lane).is_some();
+            let between = node.state.is_idle(lane) && !node.state.is_called(lane);
+            let waits = history.stuck && between && model.next_op(&node.state, lane).is_some();
             waits && !model.is_enabled(&node.state, lane) && !self.is_roused(node, lane)
         };
         let nobody_looked = history.end.is_none() && !history.stuck;

@@ -173,8 +173,8 @@ impl Machine<'_> {
             let it = self.node(queued);
             if it.task == Some(task) {
                 let waker = std::mem::replace(&mut it.waker, Code::NONE);
+                self.mark_if(waker.waker().is_some(), Clause::Rlk14);
                 self.wake(waker);
-                self.mark(Clause::Rlk14);
             }
         }
     }

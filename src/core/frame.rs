@@ -12,6 +12,7 @@
 //! not the innermost aborts the process, before anybody follows a pointer to it.
 
 use std::cell::Cell;
+use std::io::{self, Write};
 use std::{process, ptr};
 
 use super::identity::TaskId;
@@ -97,9 +98,10 @@ impl Drop for Leave<'_> {
 
 #[cold]
 fn polls_interleaved() -> ! {
-    eprintln!(
-        "shieldable: a poll of a task or scope ended inside a later one on the same thread; a stackful coroutine must not \
-         switch away in the middle of a poll"
+    // Not `eprintln!`, which panics where nobody listens.
+    let _ = io::stderr().write_all(
+        b"shieldable: a poll of a task or scope ended inside a later one on the same thread; a stackful coroutine must not \
+          switch away in the middle of a poll\n",
     );
     process::abort();
 }

@@ -19,6 +19,10 @@ impl FirstPanic {
         }
     }
 
+    pub(super) fn happened(&self) -> bool {
+        self.0.is_some()
+    }
+
     pub(super) fn resume(self) {
         if let Some(payload) = self.0 {
             resume_unwind(payload);

@@ -32,6 +32,8 @@ struct Entry {
     after: Option<NonNull<Node>>,
     waker: Option<Waker>,
     tag: u64,
+    // While it is linked, whether there is a waker; then, whether there was until it was granted.
+    asleep: bool,
 }
 
 // SAFETY: what is in a node is Send, and has one accessor at a time (invariant 2).
@@ -41,11 +43,11 @@ unsafe impl Sync for Node {}
 
 impl Node {
     pub(super) fn new() -> Self {
-        let entry = Entry { before: None, after: None, waker: None, tag: 0 };
+        let entry = Entry { before: None, after: None, waker: None, tag: 0, asleep: false };
         Self { granted: AtomicBool::new(false), entry: UnsafeCell::new(entry), _pinned: PhantomPinned }
     }
 
-    /// The tag of the node if it has been granted. For the node's own future.
+    /// For the node's own future.
     pub(super) fn is_granted(&self) -> bool {
         // ORDERING: acquire, pairs with the release in `grant_older`: what the granter did before is visible here, and
         // its accesses to the entry are over.
@@ -53,6 +55,11 @@ impl Node {
     }
 
     /// Granted to idle. For the node's own future.
+    /// Whether [`Queue::take_wakers_of`] has left it its waker. For the node's own future, once it is granted.
+    pub(super) fn was_asleep(&self) -> bool {
+        self.entry(|entry| entry.asleep)
+    }
+
     pub(super) fn reset(&self) {
         // ORDERING: relaxed, the node is in no queue: nobody else looks at it.
         self.granted.store(false, Ordering::Relaxed);
@@ -88,7 +95,7 @@ impl Queue {
     pub(super) unsafe fn push_back(&mut self, node: Pin<&Node>, waker: Waker, tag: u64) {
         let this = NonNull::from(&*node);
         let before = self.back.replace(this);
-        node.entry(|entry| *entry = Entry { before, after: None, waker: Some(waker), tag });
+        node.entry(|entry| *entry = Entry { before, after: None, waker: Some(waker), tag, asleep: true });
         match before {
             Some(before) => node_of(&before).entry(|entry| entry.after = Some(this)),
             None => self.front = Some(this),
@@ -120,7 +127,7 @@ impl Queue {
     /// The node is linked, and in this queue.
     pub(super) unsafe fn update(&mut self, node: Pin<&Node>, waker: Waker, tag: u64) -> Option<Waker> {
         node.entry(|entry| {
-            entry.tag = tag;
+            (entry.tag, entry.asleep) = (tag, true);
             entry.waker.replace(waker)
         })
     }
@@ -161,22 +168,23 @@ impl Queue {
         granted
     }
 
-    /// Takes the front node out, marks it granted, and gives its waker to be called outside the mutex.
-    /// Takes the first waker that is registered with this tag.
-    pub(super) fn take_waker_of(&mut self, tag: u64) -> Option<Waker> {
-        let mut next = self.front;
-        while let Some(node) = next {
-            let waker = node_of(&node).entry(|entry| {
+    /// Takes the wakers that are registered with this tag, from the front, as far as there is room, and gives their number.
+    pub(super) fn take_wakers_of(&mut self, tag: u64, wakers: &mut [Option<Waker>]) -> usize {
+        let (mut taken, mut next) = (0, self.front);
+        while let Some(node) = next.filter(|_| taken < wakers.len()) {
+            node_of(&node).entry(|entry| {
                 next = entry.after;
-                if entry.tag == tag { entry.waker.take() } else { None }
+                if entry.tag == tag && entry.asleep {
+                    wakers[taken] = entry.waker.take();
+                    entry.asleep = false;
+                    taken += 1;
+                }
             });
-            if waker.is_some() {
-                return waker;
-            }
         }
-        None
+        taken
     }
 
+    /// Takes the front node out, marks it granted, and gives its waker to be called outside the mutex.
     pub(super) fn grant_front(&mut self) -> Option<Waker> {
         let mut waker = [None];
         self.grant_older(u64::MAX, &mut waker);

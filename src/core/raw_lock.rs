@@ -17,10 +17,11 @@
 //! 4. A granted acquisition counts as a guard of its owner. Dropped before it was polled, it releases (passes on).
 //! 5. No user code runs under the mutex: wakers are cloned before it, called and dropped after it.
 //! 6. A task that owns the lock has no acquisition asleep in the queue, once the one that it was granted by has been polled
-//!    or dropped: all may enter (RLK-5), and that one may be waiting for another. `queued` of the task tells the poll
-//!    whether there are any.
+//!    or dropped: all may enter (RLK-5), and that one may be waiting for another. Asleep is one whose waker has not been
+//!    taken. The task's count of them, over all locks, tells the poll of the granted one whether to look for any.
 //!
-//! Who wakes: the release, the one waiter that it hands over to; and that one, its task's others.
+//! Who wakes: the release, the one waiter that it hands over to; the poll of that one, or its drop if its task has entered
+//! otherwise, the others of the task that it was handed to.
 
 use std::future::Future;
 use std::marker::PhantomData;
@@ -69,25 +70,29 @@ impl Owner {
         self.holds(word) && self != Self::ANONYMOUS
     }
 
-    /// One acquisition more is queued for this task, the current one.
-    fn begins_to_wait(self) {
-        self.count_queued(|queued| queued + 1);
+    /// One acquisition more is asleep for this task, the current one.
+    fn falls_asleep(self) {
+        self.count_asleep(|asleep| asleep + 1);
     }
 
-    /// One acquisition less is queued for this task, and whether there may be others. Where the task is not the current one
-    /// it goes on being counted: it had been moved out of the task, and costs that a look through queues.
-    fn no_longer_waits(self) -> bool {
-        self.count_queued(|queued| queued - 1) > 0
+    /// So many acquisitions less are asleep for this task, and whether there may be others. Where the task is not the
+    /// current one they go on being counted: they were moved out of the task, which costs it looks through queues from
+    /// then on, and no more.
+    fn no_longer_asleep(self, number: usize) -> bool {
+        self.count_asleep(|asleep| asleep - number as u64) > 0
     }
 
-    fn count_queued(self, change: impl FnOnce(u64) -> u64) -> u64 {
-        if self == Self::ANONYMOUS {
-            return 0;
-        }
+    #[inline]
+    fn count_asleep(self, change: impl FnOnce(u64) -> u64) -> u64 {
+        if self == Self::ANONYMOUS { 0 } else { self.count_asleep_of_task(change) }
+    }
+
+    #[cold]
+    fn count_asleep_of_task(self, change: impl FnOnce(u64) -> u64) -> u64 {
         frame::with_innermost(|frame| {
             let task = frame.and_then(Frame::task_scope);
             let task = task.filter(|scope| scope.task_id().map(Self::task) == Some(self));
-            task.map_or(0, |scope| scope.count_queued(change))
+            task.map_or(0, |scope| scope.count_asleep(change))
         })
     }
 }
@@ -170,20 +175,22 @@ impl RawLock {
         }
     }
 
-    /// Wakes the acquisitions that wait for this task, which owns the lock (invariant 6).
+    /// Wakes the acquisitions that sleep here for this task, which owns the lock (invariant 6).
     #[cold]
-    fn wake_queued_of(&self, owner: Owner) {
+    fn wake_others_of(&self, owner: Owner) -> FirstPanic {
         let mut panic = FirstPanic::default();
+        let mut batch = [const { None::<Waker> }; BATCH];
         loop {
-            let waker = self.queue.lock().take_waker_of(owner.0);
-            let Some(waker) = waker else { break };
-            panic.catch(|| waker.wake());
-            // Given up meanwhile, elsewhere: they wait for their turns again.
-            if !self.is_held_by(owner) {
-                break;
+            let taken = self.queue.lock().take_wakers_of(owner.0, &mut batch);
+            owner.no_longer_asleep(taken);
+            for waker in batch[..taken].iter_mut().filter_map(Option::take) {
+                panic.catch(|| waker.wake());
+            }
+            // If it was given up meanwhile, elsewhere, the rest wait for their turns.
+            if taken < BATCH || !self.is_held_by(owner) {
+                return panic;
             }
         }
-        panic.resume();
     }
 
     /// Enters after all, or sees to it that the lock is marked. The caller holds the mutex and queues if this is `Held`.
@@ -240,6 +247,9 @@ impl RawLock {
         Enter { lock: self, node: Node::new(), queued: None, who: PhantomData }
     }
 }
+
+/// So many are woken at a time.
+const BATCH: usize = 32;
 
 /// On whose behalf an acquisition is polled.
 pub(super) trait Who {
@@ -350,10 +360,14 @@ fn wait(lock: &RawLock, node: Pin<&Node>, queued: &mut Option<Owner>, owner: Own
         if queued.is_some() && node.is_granted() {
             if *queued == Some(owner) {
                 *queued = None;
-                if owner.no_longer_waits() {
-                    let entered = ReleaseOnUnwind(lock);
-                    lock.wake_queued_of(owner);
-                    mem::forget(entered);
+                node.reset();
+                if owner.no_longer_asleep(node.was_asleep().into()) {
+                    let mut panic = lock.wake_others_of(owner);
+                    if panic.happened() {
+                        // Nobody will make a guard of it.
+                        panic.catch(|| _ = lock.release());
+                    }
+                    panic.resume();
                 }
                 return Entry::Entered;
             }
@@ -370,24 +384,27 @@ fn wait(lock: &RawLock, node: Pin<&Node>, queued: &mut Option<Owner>, owner: Own
 
     let entry = lock.enter_or_mark_queued(owner);
     let before = mem::replace(queued, (entry == Entry::Held).then_some(owner));
-    if before != *queued {
-        if let Some(before) = before {
-            before.no_longer_waits();
-        }
-        if let Some(now) = *queued {
-            now.begins_to_wait();
-        }
-    }
     let (former, unused) = match (entry, before) {
-        // SAFETY: the node is linked, since it was not granted and the mutex is still held, and only in this queue.
-        (Entry::Held, Some(_)) => (unsafe { queue.update(node, waker, owner.0) }, None),
+        (Entry::Held, Some(before)) => {
+            // SAFETY: the node is linked, since it was not granted and the mutex is still held, and only in this queue.
+            let former = unsafe { queue.update(node, waker, owner.0) };
+            if before != owner || former.is_none() {
+                owner.falls_asleep();
+            }
+            (former, None)
+        }
         (Entry::Held, None) => {
             // SAFETY: the node is idle; `leave` takes it out before the future that it is pinned in goes away.
             unsafe { queue.push_back(node, waker, owner.0) };
+            owner.falls_asleep();
             (None, None)
         }
-        // SAFETY: as for `update`.
-        (_, Some(_)) => (unsafe { lock.unlink(&mut queue, node) }, Some(waker)),
+        (_, Some(before)) => {
+            // SAFETY: as for `update`.
+            let former = unsafe { lock.unlink(&mut queue, node) };
+            before.no_longer_asleep(former.is_some().into());
+            (former, Some(waker))
+        }
         (_, None) => (None, Some(waker)),
     };
     drop(queue);
@@ -399,7 +416,7 @@ fn wait(lock: &RawLock, node: Pin<&Node>, queued: &mut Option<Owner>, owner: Own
     entry
 }
 
-/// User code panicked after the lock was entered, a waker or the destructor of one, and nobody will make a guard of it.
+/// The destructor of a waker panicked after the lock was entered, and nobody will make a guard of it.
 struct ReleaseOnUnwind<'a>(&'a RawLock);
 
 impl Drop for ReleaseOnUnwind<'_> {
@@ -411,18 +428,19 @@ impl Drop for ReleaseOnUnwind<'_> {
 /// Gives up a place in the queue, or passes on what was granted.
 fn leave(lock: &RawLock, node: Pin<&Node>, queued: &mut Option<Owner>) {
     let Some(owner) = queued.take() else { return };
-    owner.no_longer_waits();
     let mut queue = lock.queue.lock();
     if node.is_granted() {
         drop(queue);
         node.reset();
-        // Its task may have entered meanwhile: then nobody else looks after the others that wait for it.
+        owner.no_longer_asleep(node.was_asleep().into());
+        // Its task may have entered meanwhile: then nobody else looks after the others that sleep for it.
         if !lock.release() {
-            lock.wake_queued_of(owner);
+            lock.wake_others_of(owner).resume();
         }
     } else {
         // SAFETY: the node is linked, since it is not granted and the mutex is held, and only in this queue.
         let waker = unsafe { lock.unlink(&mut queue, node) };
+        owner.no_longer_asleep(waker.is_some().into());
         drop(queue);
         drop(waker);
     }

@@ -48,7 +48,7 @@ use crate::TryLockError;
 /// ```
 ///
 /// Two branches of one `join!` are the same task and do not exclude one another; wrap each in a `ShieldableTask` where
-/// they must. If both had to wait for the lock, it lets them in together when it is the turn of the first.
+/// they must. If both had to wait for the lock, the second is woken with the first, and enters while that one holds it.
 ///
 /// # Fairness
 ///

@@ -15,7 +15,7 @@
 //! * `waker`: of the last poll that was `Pending`, unless it has been taken out since (`waker.rs`).
 //! * `outer`: a shield of the scope around this one. Held by the polling side while this scope is suspended with an open
 //!   shield; left to the last guard when the scope ends before its guards.
-//! * `task`: id and name, if the scope is a task, which never change; and how many acquisitions are queued for it.
+//! * `task`: id and name, if the scope is a task, which never change; and how many acquisitions sleep for it.
 //!
 //! # Invariants
 //! 1. Live to ending is one compare-exchange or read-modify-write: a delivery that saw a request cannot be revoked, and a
@@ -92,9 +92,9 @@ pub(super) struct Look(u64);
 struct Task {
     id: TaskId,
     name: Option<Box<str>>,
-    /// No fewer than the acquisitions of `RLock`s that are queued or granted for this task (`raw_lock.rs`). Only the polling
-    /// side looks at it.
-    queued: AtomicU64,
+    /// No fewer than the acquisitions of `RLock`s that sleep in a queue for this task (`raw_lock.rs`). Only the polling side
+    /// looks at it.
+    asleep: AtomicU64,
 }
 
 // SAFETY: all fields but `outer` are Send and Sync. It holds a guard, which is too, and is accessed by one side at a time
@@ -118,7 +118,7 @@ impl Scope {
     }
 
     pub(super) fn task(name: Option<Box<str>>) -> Arc<Self> {
-        Self::new(Some(Task { id: TaskId::next(), name, queued: AtomicU64::new(0) }))
+        Self::new(Some(Task { id: TaskId::next(), name, asleep: AtomicU64::new(0) }))
     }
 
     fn new(task: Option<Task>) -> Arc<Self> {
@@ -305,14 +305,14 @@ impl Scope {
         Look(self.word.load(Ordering::Relaxed))
     }
 
-    /// Changes the number of acquisitions that are queued for this task, and gives it.
-    pub(super) fn count_queued(&self, change: impl FnOnce(u64) -> u64) -> u64 {
+    /// Changes the number of acquisitions that sleep for this task, and gives it.
+    pub(super) fn count_asleep(&self, change: impl FnOnce(u64) -> u64) -> u64 {
         let Some(task) = &self.task else { return 0 };
         // ORDERING: relaxed, this side alone looks at it.
-        let queued = change(task.queued.load(Ordering::Relaxed));
+        let asleep = change(task.asleep.load(Ordering::Relaxed));
         // ORDERING: as above.
-        task.queued.store(queued, Ordering::Relaxed);
-        queued
+        task.asleep.store(asleep, Ordering::Relaxed);
+        asleep
     }
 
     /// Shields the scope around this one while this one is suspended or its guards outlive it.

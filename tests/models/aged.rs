@@ -32,7 +32,7 @@ fn beginnings<R>(act: impl FnOnce(&mut Beginnings) -> R) -> R {
 pub fn after_requests<R>(requests: u64, make: impl FnOnce() -> R) -> R {
     /// Where `src/core/scope.rs` has them in its word.
     const SHIFT: u32 = 4;
-    // It is made after the count of the acquisitions that are queued for it.
+    // It is made after the count of the acquisitions that sleep for it.
     beginnings(|begin| begin.words.extend([0, requests << SHIFT]));
     let made = make();
     beginnings(|begin| assert!(begin.words.is_empty(), "a task has that count and one word"));

@@ -16,6 +16,9 @@ pub const MODELS: &[Model] = &[
         "entered", "refused while the lock was passed on"),
     model!(a_branch_that_came_from_another_task_is_woken_with_the_others: "woken", "entered at once"),
     model!(a_branch_whose_waker_panics_does_not_keep_the_lock_from_others: "had to wait", "did not have to wait"),
+    model!(a_branch_that_was_woken_and_sleeps_again_is_woken_again: "woken"),
+    model!(branches_are_woken_although_they_are_more_than_a_batch: "woken"),
+    model!(an_acquisition_that_unwound_out_of_the_waker_of_another_waits_anew: "waited"),
 ];
 
 type Body = Pin<Box<dyn Future<Output = ()>>>;
@@ -229,5 +232,67 @@ fn a_branch_whose_waker_panics_does_not_keep_the_lock_from_others() {
     assert!(woken.take().is_set(), "the waker of another branch panicked before");
     drop(task);
     other.join().unwrap();
+    free_after(1, &lock);
+}
+
+fn a_branch_that_was_woken_and_sleeps_again_is_woken_again() {
+    let lock = shared();
+    let guard = held_by_another(&lock);
+    let stranger = Runner::new("a stranger", ShieldableTask::new(lock.clone().lock_owned()));
+    let (stranger, handed) = (Slot::new(), stranger);
+    stranger.put(handed);
+    in_a_task(|| {
+        let [mut first, mut second, mut third] = [(); 3].map(|()| acquisition(&lock));
+        waits(&mut first);
+        let queued = stranger.take().suspends();
+        let woken = waits(&mut second);
+        drop(guard);
+        drop(polled_by(&mut first, Waker::noop()).expect("it was granted"));
+        assert!(woken.is_set());
+        // It is the turn of the stranger.
+        let woken = [waits(&mut second), waits(&mut third)];
+        drop(queued.finish().expect("nobody has its handle"));
+        let second = polled_by(&mut second, Waker::noop()).expect("it was granted");
+        assert!(woken[1].is_set(), "asleep, and its task owns the lock");
+        saw("woken");
+        drop((second, third));
+    });
+    free_after(0, &lock);
+}
+
+fn branches_are_woken_although_they_are_more_than_a_batch() {
+    let lock = shared();
+    let guard = held_by_another(&lock);
+    in_a_task(|| {
+        let mut first = acquisition(&lock);
+        waits(&mut first);
+        let mut others: Vec<_> = (0..33).map(|_| acquisition(&lock)).collect();
+        let woken: Vec<_> = others.iter_mut().map(waits).collect();
+        drop(guard);
+        let _first = polled_by(&mut first, Waker::noop()).expect("it was granted");
+        assert!(woken.iter().all(Flag::is_set));
+        saw("woken");
+    });
+    free_after(0, &lock);
+}
+
+fn an_acquisition_that_unwound_out_of_the_waker_of_another_waits_anew() {
+    let lock = shared();
+    let guard = held_by_another(&lock);
+    in_a_task(|| {
+        let (mut one, mut two) = (Box::pin(lock.lock()), acquisition(&lock));
+        let mut poll_one = || one.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(poll_one().is_pending());
+        assert!(polled_by(&mut two, &waker_that(|| resume_unwind(Box::new("out of a waker")))).is_none());
+        drop(guard);
+        catch_unwind(AssertUnwindSafe(|| poll_one().is_ready())).expect_err("it went out of the waker");
+        drop(two);
+        let guard = held_by_another(&lock);
+        assert!(poll_one().is_pending() && poll_one().is_pending(), "somebody else has the lock");
+        drop(guard);
+        let Poll::Ready(one) = poll_one() else { panic!("it was granted") };
+        one.bump();
+        saw("waited");
+    });
     free_after(1, &lock);
 }
