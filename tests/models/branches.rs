@@ -239,19 +239,17 @@ fn a_branch_that_was_woken_and_sleeps_again_is_woken_again() {
     let lock = shared();
     let guard = held_by_another(&lock);
     let stranger = Runner::new("a stranger", ShieldableTask::new(lock.clone().lock_owned()));
-    let (stranger, handed) = (Slot::new(), stranger);
-    stranger.put(handed);
     in_a_task(|| {
         let [mut first, mut second, mut third] = [(); 3].map(|()| acquisition(&lock));
         waits(&mut first);
-        let queued = stranger.take().suspends();
+        let stranger = stranger.suspends();
         let woken = waits(&mut second);
         drop(guard);
         drop(polled_by(&mut first, Waker::noop()).expect("it was granted"));
         assert!(woken.is_set());
         // It is the turn of the stranger.
         let woken = [waits(&mut second), waits(&mut third)];
-        drop(queued.finish().expect("nobody has its handle"));
+        drop(stranger.finish().expect("nobody has its handle"));
         let second = polled_by(&mut second, Waker::noop()).expect("it was granted");
         assert!(woken[1].is_set(), "asleep, and its task owns the lock");
         saw("woken");
