@@ -85,6 +85,8 @@ mod subject {
 
 fn main() -> std::process::ExitCode {
     let models = [
+        // The longest first, so that nothing is left to run alone.
+        whole::MODELS,
         requests::MODELS,
         carried::MODELS,
         shields::MODELS,
@@ -101,7 +103,6 @@ fn main() -> std::process::ExitCode {
         wakers::MODELS,
         inside::MODELS,
         enumerated::MODELS,
-        whole::MODELS,
     ]
     .concat();
     let models = if harness::is_deep() { [&models, whole::DEEP].concat() } else { models };

@@ -82,6 +82,8 @@ mod subject {
 
 fn main() -> std::process::ExitCode {
     let models = [
+        // The longest first, so that nothing is left to run alone.
+        generated::MODELS,
         requests::MODELS,
         carried::MODELS,
         shields::MODELS,
@@ -99,7 +101,6 @@ fn main() -> std::process::ExitCode {
         inside::MODELS,
         enumerated::MODELS,
         &whole::MODELS[..1],
-        generated::MODELS,
     ]
     .concat();
     harness::main("shuttle", &models, planted::MODELS, planted::trials())

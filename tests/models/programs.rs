@@ -61,8 +61,8 @@ pub fn explore_all(programs: Vec<Program>, of: Programs) -> Option<Explored> {
         let seen = seen.lock().unwrap();
         histories += seen.len();
         let mut judge = Judge::broken(&program, checker::ORDER, of.fault);
-        for (history, times) in seen.iter() {
-            match judge.allows(history) {
+        for (history, Met { times, allowed }) in seen.iter() {
+            match allowed.map_or_else(|| judge.allows(history), Ok) {
                 Ok(clauses) => coverage.merge(clauses),
                 Err(mismatch) => {
                     failed += 1;
@@ -111,18 +111,26 @@ fn run(
     move || {
         let history = execute(program.clone());
         let mut seen = seen.lock().unwrap();
-        let times = seen.entry(history.clone()).or_default();
-        *times += 1;
-        if checker::REPLAYS && *times == 1 {
-            if let Err(mismatch) = Judge::broken(&program, checker::ORDER, fault).allows(&history) {
-                panic!("program {index}: {mismatch}");
+        let met = seen.entry(history.clone()).or_default();
+        met.times += 1;
+        if checker::REPLAYS && met.times == 1 {
+            match Judge::broken(&program, checker::ORDER, fault).allows(&history) {
+                Ok(clauses) => met.allowed = Some(clauses),
+                Err(mismatch) => panic!("program {index}: {mismatch}"),
             }
         }
     }
 }
 
-/// How often each history was seen.
-type Seen = Arc<Mutex<HashMap<History, u64>>>;
+/// The histories that were seen.
+type Seen = Arc<Mutex<HashMap<History, Met>>>;
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Met {
+    times: u64,
+    /// By these clauses, where it has been judged.
+    allowed: Option<Coverage>,
+}
 
 /// One execution: the lanes on threads of their own, the first of them on this one.
 fn execute(program: Arc<Program>) -> History {
