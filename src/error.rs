@@ -30,7 +30,7 @@ macro_rules! plain_error {
 }
 
 plain_error! {
-    /// The body was dropped at a suspension because somebody had cancelled it.
+    /// The body was dropped, at a suspension or before it began, because somebody had cancelled it.
     Cancelled, "cancelled"
 }
 

@@ -71,7 +71,12 @@ async fn a_deadline_inside_a_shield_waits_for_the_shield_and_the_next_suspension
 
 /// TMO-9
 #[tokio::test(start_paused = true)]
-async fn a_duration_too_long_for_the_clock_means_the_far_future() {
+async fn a_deadline_at_the_end_of_the_clock_or_beyond_it_is_far_ahead() {
+    let seconds = (0..64).rev().map(|bit| Duration::from_secs(1 << bit));
+    let parts = (0..30).rev().map(|bit| Duration::from_nanos(1 << bit));
+    let end = seconds.chain(parts).fold(Instant::now(), |end, step| end.checked_add(step).unwrap_or(end));
+    assert_eq!(end.checked_add(Duration::from_nanos(1)), None);
+    assert_eq!(timeout_at(end, sleep(LONG)).await, Ok(()));
     assert_eq!(timeout(Duration::MAX, sleep(LONG)).await, Ok(()));
     let mut endless = pin!(timeout(Duration::MAX, pending::<()>()));
     advance(Duration::from_secs(86_400 * 365)).await;

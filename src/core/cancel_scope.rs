@@ -24,7 +24,8 @@ pin_project! {
     /// that is inside it; at a suspension the innermost, and the code around it runs to its next suspension.
     ///
     /// A scope that is suspended with a shield open shields the one around it, also while nobody polls it: do not keep
-    /// such a scope aside.
+    /// such a scope aside. Nor share it between tasks that poll it in turn, which wake one another for as long as the
+    /// shield is open: spawn it, and share the outcome.
     ///
     /// # Cancel safety
     ///

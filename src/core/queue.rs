@@ -3,7 +3,8 @@
 //! # State of a node
 //! * *idle*: in no queue; its future's alone.
 //! * *linked*: in a queue; links, waker and tag belong to the holder of the mutex around that queue.
-//! * *granted*: taken out by [`Queue::grant_older`]; its future's alone again. `granted` says so.
+//! * *granted*: taken out by [`Queue::grant_older`]; its future's alone again. `granted` says so, and whether it was *asleep*
+//!   until then: whether [`Queue::take_wakers_of`] had left it its waker.
 //!
 //! # Invariants
 //! 1. A linked node stays where it is, alive, until it is idle or granted: it is pinned, and its future takes it out,
@@ -12,16 +13,21 @@
 //! 3. Setting `granted` is the last that a queue does to a node: its future may be gone in the next instant.
 
 use std::marker::PhantomPinned;
+use std::mem;
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::Waker;
 
 use super::sync::UnsafeCell;
-use super::sync::atomic::{AtomicBool, Ordering};
+use super::sync::atomic::{AtomicU8, Ordering};
+
+const ASLEEP: u8 = 1;
+const AWAKE: u8 = 2;
 
 #[derive(Debug)]
 pub(super) struct Node {
-    granted: AtomicBool,
+    /// 0 until it is granted, then whether it was [`ASLEEP`] or [`AWAKE`].
+    granted: AtomicU8,
     entry: UnsafeCell<Entry>,
     _pinned: PhantomPinned,
 }
@@ -32,8 +38,6 @@ struct Entry {
     after: Option<NonNull<Node>>,
     waker: Option<Waker>,
     tag: u64,
-    // While it is linked, whether there is a waker; then, whether there was until it was granted.
-    asleep: bool,
 }
 
 // SAFETY: what is in a node is Send, and has one accessor at a time (invariant 2).
@@ -43,26 +47,24 @@ unsafe impl Sync for Node {}
 
 impl Node {
     pub(super) fn new() -> Self {
-        let entry = Entry { before: None, after: None, waker: None, tag: 0, asleep: false };
-        Self { granted: AtomicBool::new(false), entry: UnsafeCell::new(entry), _pinned: PhantomPinned }
+        let entry = Entry { before: None, after: None, waker: None, tag: 0 };
+        Self { granted: AtomicU8::new(0), entry: UnsafeCell::new(entry), _pinned: PhantomPinned }
     }
 
     /// For the node's own future.
     pub(super) fn is_granted(&self) -> bool {
         // ORDERING: acquire, pairs with the release in `grant_older`: what the granter did before is visible here, and
         // its accesses to the entry are over.
-        self.granted.load(Ordering::Acquire)
+        self.granted.load(Ordering::Acquire) != 0
     }
 
-    /// Granted to idle. For the node's own future.
-    /// Whether [`Queue::take_wakers_of`] has left it its waker. For the node's own future, once it is granted.
-    pub(super) fn was_asleep(&self) -> bool {
-        self.entry(|entry| entry.asleep)
-    }
-
-    pub(super) fn reset(&self) {
+    /// Granted to idle, and whether it was asleep. For the node's own future.
+    pub(super) fn take_grant(&self) -> bool {
         // ORDERING: relaxed, the node is in no queue: nobody else looks at it.
-        self.granted.store(false, Ordering::Relaxed);
+        let granted = self.granted.load(Ordering::Relaxed);
+        // ORDERING: as above.
+        self.granted.store(0, Ordering::Relaxed);
+        granted == ASLEEP
     }
 
     /// The caller is the one accessor of invariant 2, and `access` does not call back into it.
@@ -95,7 +97,7 @@ impl Queue {
     pub(super) unsafe fn push_back(&mut self, node: Pin<&Node>, waker: Waker, tag: u64) {
         let this = NonNull::from(&*node);
         let before = self.back.replace(this);
-        node.entry(|entry| *entry = Entry { before, after: None, waker: Some(waker), tag, asleep: true });
+        node.entry(|entry| *entry = Entry { before, after: None, waker: Some(waker), tag });
         match before {
             Some(before) => node_of(&before).entry(|entry| entry.after = Some(this)),
             None => self.front = Some(this),
@@ -127,7 +129,7 @@ impl Queue {
     /// The node is linked, and in this queue.
     pub(super) unsafe fn update(&mut self, node: Pin<&Node>, waker: Waker, tag: u64) -> Option<Waker> {
         node.entry(|entry| {
-            (entry.tag, entry.asleep) = (tag, true);
+            entry.tag = tag;
             entry.waker.replace(waker)
         })
     }
@@ -155,10 +157,14 @@ impl Queue {
             if granted == wakers.len() || node.entry(|entry| entry.tag) >= end {
                 break;
             }
-            (front, wakers[granted]) = node.entry(|entry| (entry.after, entry.waker.take()));
+            let (after, waker) = node.entry(|entry| (entry.after, entry.waker.take()));
+            let was = if waker.is_some() { ASLEEP } else { AWAKE };
+            // The place is empty: there is nothing to drop.
+            mem::forget(mem::replace(&mut wakers[granted], waker));
+            front = after;
             granted += 1;
             // ORDERING: release, pairs with `is_granted`. Last, see invariant 3.
-            node.granted.store(true, Ordering::Release);
+            node.granted.store(was, Ordering::Release);
         }
         self.front = front;
         match front {
@@ -174,9 +180,8 @@ impl Queue {
         while let Some(node) = next.filter(|_| taken < wakers.len()) {
             node_of(&node).entry(|entry| {
                 next = entry.after;
-                if entry.tag == tag && entry.asleep {
+                if entry.tag == tag && entry.waker.is_some() {
                     wakers[taken] = entry.waker.take();
-                    entry.asleep = false;
                     taken += 1;
                 }
             });

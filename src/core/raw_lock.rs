@@ -360,8 +360,7 @@ fn wait(lock: &RawLock, node: Pin<&Node>, queued: &mut Option<Owner>, owner: Own
         if queued.is_some() && node.is_granted() {
             if *queued == Some(owner) {
                 *queued = None;
-                node.reset();
-                if owner.no_longer_asleep(node.was_asleep().into()) {
+                if owner.no_longer_asleep(node.take_grant().into()) {
                     let mut panic = lock.wake_others_of(owner);
                     if panic.happened() {
                         // Nobody will make a guard of it.
@@ -409,20 +408,15 @@ fn wait(lock: &RawLock, node: Pin<&Node>, queued: &mut Option<Owner>, owner: Own
     };
     drop(queue);
 
-    let entered = (entry == Entry::Entered).then(|| ReleaseOnUnwind(lock));
-    drop(former);
-    drop(unused);
-    mem::forget(entered);
-    entry
-}
-
-/// The destructor of a waker panicked after the lock was entered, and nobody will make a guard of it.
-struct ReleaseOnUnwind<'a>(&'a RawLock);
-
-impl Drop for ReleaseOnUnwind<'_> {
-    fn drop(&mut self) {
-        self.0.release();
+    let mut panic = FirstPanic::default();
+    panic.catch(|| drop(former));
+    panic.catch(|| drop(unused));
+    if panic.happened() && entry == Entry::Entered {
+        // As above.
+        panic.catch(|| _ = lock.release());
     }
+    panic.resume();
+    entry
 }
 
 /// Gives up a place in the queue, or passes on what was granted.
@@ -431,8 +425,7 @@ fn leave(lock: &RawLock, node: Pin<&Node>, queued: &mut Option<Owner>) {
     let mut queue = lock.queue.lock();
     if node.is_granted() {
         drop(queue);
-        node.reset();
-        owner.no_longer_asleep(node.was_asleep().into());
+        owner.no_longer_asleep(node.take_grant().into());
         // Its task may have entered meanwhile: then nobody else looks after the others that sleep for it.
         if !lock.release() {
             lock.wake_others_of(owner).resume();

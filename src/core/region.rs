@@ -35,9 +35,12 @@ pin_project! {
             let this = this.project();
             if this.body.is_some() {
                 this.scope.end_by_drop();
-                // Let go after the body: its destructors still count as inside the shield that they run under.
-                let _outer = this.scope.take_outer();
-                drop_body(this.body, this.scope);
+                let outer = this.scope.take_outer();
+                let mut panic = FirstPanic::default();
+                panic.catch(|| drop_body(this.body, this.scope));
+                // After the body: its destructors still count as inside the shield that they run under.
+                drop(outer);
+                panic.resume();
             }
         }
     }

@@ -94,7 +94,8 @@ impl<T> JoinHandle<T> {
         self.task.is_finished()
     }
 
-    /// Tokio's hard abort: drops the task at its next suspension. **It ignores shields**: use [`cancel`](Self::cancel).
+    /// Tokio's hard abort: drops the task where it is suspended, or at its next suspension. **It ignores shields**: use
+    /// [`cancel`](Self::cancel).
     ///
     /// If it tore the body out of an open shield, [`was_torn`](TaskHandle::was_torn) tells.
     ///

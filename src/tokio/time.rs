@@ -19,7 +19,8 @@ pub type Timeout<F> = crate::Timeout<F, Deadline>;
 ///
 /// Unlike `tokio::time::timeout`, which drops the future in the middle of whatever it does. The order of things is that of
 /// [`timeout_with`]: a value beats a deadline, and a deadline that passes during a shield takes effect at the first
-/// suspension after it. A zero timeout polls the body once. A duration too long for the clock means far future.
+/// suspension after it. A zero timeout polls the body once. A deadline more than
+/// thirty years ahead is one in thirty years.
 ///
 /// The timer is outside tokio's cooperative budget: a body that spends all of it is still timed out.
 ///
@@ -57,7 +58,7 @@ pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> Timeout<F::IntoF
     timeout_at(now.checked_add(duration).unwrap_or_else(|| now + FAR_FUTURE), future)
 }
 
-/// About thirty years: what tokio itself takes for a time beyond the clock.
+/// Thirty years: what tokio itself takes for a time beyond the clock.
 const FAR_FUTURE: Duration = Duration::from_secs(86_400 * 365 * 30);
 
 /// Gives `future` until `deadline`; otherwise as [`timeout`].
@@ -88,8 +89,10 @@ const FAR_FUTURE: Duration = Duration::from_secs(86_400 * 365 * 30);
 /// ```
 #[track_caller]
 pub fn timeout_at<F: IntoFuture>(deadline: Instant, future: F) -> Timeout<F::IntoFuture> {
-    let passed = deadline <= Instant::now();
-    timeout_with(Deadline { passed, sleep: sleep_until(deadline) }, future.into_future())
+    let now = Instant::now();
+    // Not farther: tokio's timer counts whole milliseconds, and rounds up beyond the end of the clock.
+    let sleep = sleep_until(deadline.min(now + FAR_FUTURE));
+    timeout_with(Deadline { passed: deadline <= now, sleep }, future.into_future())
 }
 
 pin_project! {

@@ -69,7 +69,7 @@ mod sync {
 
     pub(crate) mod atomic {
         pub(crate) use super::super::{AtomicI64, AtomicU64};
-        pub(crate) use crate::checker::atomic::{AtomicBool, AtomicPtr, Ordering};
+        pub(crate) use crate::checker::atomic::{AtomicPtr, AtomicU8, Ordering};
     }
 }
 
