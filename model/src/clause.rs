@@ -112,13 +112,13 @@ clauses! {
     Shd5 "SHD-5" Safety observable "A guard dropped while its scope is among the frames of the thread wakes nobody."
     Shd6 "SHD-6" Liveness observable "A guard dropped anywhere else wakes the waker its live scope registered last, with the exceptions of HDL-2."
     Shd7 "SHD-7" Safety observable "Unwinding closes the shields it passes and no others."
-    Shd8 "SHD-8" Definition observable "A scope that ends inside the poll of another with guards still held opens one shield of that other scope, which the last of these guards closes when it is dropped."
+    Shd8 "SHD-8" Definition observable "A scope that ends inside the poll of another with guards still held opens one shield of that other scope, which the last of these guards closes when it is dropped, or the scope itself if that guard was dropped in this very moment."
     Shd9 "SHD-9" Definition observable "A guard that outlives its scope in any other way is inert."
     Shd10 "SHD-10" Safety observable "Without a current scope `shield_scope()` panics and `try_shield_scope()` returns `NoCurrentScope`; nothing is opened."
     Shd11 "SHD-11" Definition observable "`shielded(future)` holds one shield from its first poll until it is ready or is dropped."
     Shd12 "SHD-12" Safety apart "Opening a shield of a scope that has 2^24 open panics and opens nothing."
     Shd13 "SHD-13" Definition apart "A guard that is forgotten shields for ever."
-    Shd14 "SHD-14" Safety observable "A shielded scope with a request does not spin: its polls beyond those its body asked for are at most the calls of `cancel()`, guards dropped elsewhere, deadlines passed and checkpoints suspended."
+    Shd14 "SHD-14" Safety observable "A shielded scope with a request does not spin: its polls beyond those its body asked for are at most the calls of `cancel()`, guards dropped elsewhere, deadlines passed, checkpoints suspended, and polls elsewhere of scopes that had shielded it."
 
     // Nesting.
     Nst1 "NST-1" Safety observable "Each scope has its own requests and shields: when one ends, its requests end with it and those of no other scope change."
@@ -128,7 +128,7 @@ clauses! {
     Nst5 "NST-5" Definition observable "A scope that suspends with an open shield inside another scope's poll holds one shield of that scope, until its next poll begins or its body has been dropped."
     Nst6 "NST-6" Safety observable "With requests deliverable on several nested scopes the outermost is delivered at the beginning of a poll, and the innermost after `Pending`, the code around it then running up to its next `Pending`."
     Nst7 "NST-7" Liveness observable "When the last shield of a suspended inner scope is closed elsewhere, the scopes around it stop being shielded by it at its next poll, for which it is woken."
-    Nst8 "NST-8" Definition observable "A suspended, shielded inner scope that is not polled any more shields the scope it was last polled in, also after it has moved to another task, until it is polled there or dropped."
+    Nst8 "NST-8" Definition observable "A suspended, shielded inner scope that is not polled any more shields the scope it was last polled in, also after it has moved to another task, until it is polled there, which wakes the former, or dropped."
 
     // Tasks.
     Tsk1 "TSK-1" Definition observable "A task is a scope with an identity; what is polled inside its poll is that task, unless it is a task itself."
@@ -143,7 +143,7 @@ clauses! {
     // Checkpoints and queries.
     Chk1 "CHK-1" Definition observable "`cancel_pending()` is true if and only if some live frame has a request and neither it nor any frame further in has an open shield, each asked in turn from the inside out."
     Chk2 "CHK-2" Safety observable "A checkpoint whose first poll finds `cancel_pending()` wakes itself, suspends once, and is ready at its next poll."
-    Chk3 "CHK-3" Safety observable "Any other checkpoint is ready at once, also without a current scope."
+    Chk3 "CHK-3" Safety observable "Any other checkpoint, but for CHK-4, is ready at once, also without a current scope."
     Chk4 "CHK-4" Liveness apart "After 128 checkpoints within one outermost poll each further one suspends once, so that a loop of them cannot starve a deadline."
     Chk5 "CHK-5" Definition observable "`is_shielded()` is true if and only if the current task, or without one the outermost frame, is live and it or a frame further in has an open shield."
     Chk6 "CHK-6" Safety observable "Without a current scope `cancel_pending()` and `is_shielded()` are false."
@@ -157,7 +157,7 @@ clauses! {
     Tmo6 "TMO-6" Safety observable "If the body ends first its value is the result, and the deadline's request dies with the scope."
     Tmo7 "TMO-7" Safety observable "Nested deadlines are decided from the inside out: with both passed, the result is `Ok(Err(Elapsed))`."
     Tmo8 "TMO-8" Liveness apart "The timer of `time::timeout` is polled free of the runtime's cooperative budget, so that a body which uses it up cannot outlive its deadline."
-    Tmo9 "TMO-9" Definition apart "A duration too long for the clock means the far future."
+    Tmo9 "TMO-9" Definition apart "A deadline more than thirty years ahead is taken for one in thirty years."
 
     // Locks, re-entrant or not.
     Lck1 "LCK-1" Safety observable "At most one acquisition of a `Lock` is granted or held at a time."

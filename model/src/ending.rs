@@ -84,10 +84,18 @@ impl Machine<'_> {
     }
 
     pub(crate) fn done(&mut self, fiber: FiberId) -> Micro {
+        let left_behind = self.state.fiber(fiber).open > 0;
+        let outer = self.enclosing_scope().filter(|_| left_behind && !self.broken(Fault::GuardsEscapeTheirScope));
+        let Some(outer) = outer else { return self.seal(fiber) };
+        self.open_shield(outer);
+        self.it(fiber).outer = Some(outer);
+        self.go(Stage::Seal)
+    }
+
+    pub(crate) fn seal(&mut self, fiber: FiberId) -> Micro {
         let call = self.call();
         let is_drop = call.ret == Ret::Unit;
         let panicking = self.lane_state().panicking;
-        let enclosing = self.enclosing_scope();
         let keeps_waker = self.broken(Fault::EndKeepsWaker);
         let it = self.it(fiber);
         it.phase = Phase::Done;
@@ -97,15 +105,11 @@ impl Machine<'_> {
         let (left_behind, guard) = (it.open > 0, it.guard);
         self.mark(Clause::Scp5);
         self.mark(Clause::Hdl11);
-        if left_behind {
-            match enclosing {
-                Some(outer) if !self.broken(Fault::GuardsEscapeTheirScope) => {
-                    self.open_shield(outer);
-                    self.it(fiber).outer = Some(outer);
-                    self.mark(Clause::Shd8);
-                }
-                _ => self.mark(Clause::Shd9),
-            }
+        let outer = self.state.fiber(fiber).outer;
+        self.mark_if(left_behind, if outer.is_some() { Clause::Shd8 } else { Clause::Shd9 });
+        if let Some(outer) = outer.filter(|_| !left_behind) {
+            self.it(fiber).outer = None;
+            self.close_shield(outer);
         }
         if let Some(scope) = guard.filter(|_| is_drop || !panicking) {
             self.it(fiber).guard = None;

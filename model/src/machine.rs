@@ -18,10 +18,11 @@
 //! | `Unwind` | drop what is awaited and the locals | panic, or `Leave` |
 //! | `End` | drop what is awaited and the locals | `Destructor` |
 //! | `Destructor` | one operation of the destructor | `Destructor`, `Done` |
-//! | `Done` | done; guards left behind shield the scope around | return, `Leave`, or `Unpark` |
+//! | `Done` | guards left behind: take a shield of the scope around | `Seal` |
+//! | `Seal` | done; that shield is the guards', or closed if the last of them was closed meanwhile | return, `Leave`, or `Unpark` |
 //! | `Leave` | a top fiber lies in its place again, its join handle knows | return |
 //!
-//! A drop is `Drop` (live to ending), `End`, `Destructor`, `Done`, `Unpark` (let go of the outer scope's shield), and `Leave`
+//! A drop is `Drop` (live to ending), `End`, `Destructor`, `Done`, `Seal`, `Unpark` (let go of the outer scope's shield), and `Leave`
 //! for a top fiber.
 
 use crate::clause::Clause;
@@ -74,6 +75,7 @@ impl Machine<'_> {
             Stage::End => self.end(fiber),
             Stage::Destructor => self.destructor(fiber),
             Stage::Done => self.done(fiber),
+            Stage::Seal => self.seal(fiber),
             Stage::Drop => self.begin_drop(fiber),
             Stage::Unpark => {
                 if let Some(outer) = call.held {

@@ -157,7 +157,7 @@ impl Past {
         let fiber = step.fiber(lane);
         if fiber.index() < program.fibers().len() {
             let it = before.fiber(fiber);
-            if matches!(step.stage(lane), Stage::Deliver | Stage::Done) && it.open == 0 {
+            if matches!(step.stage(lane), Stage::Deliver | Stage::Done | Stage::Seal) && it.open == 0 {
                 // Found closed when the body is pending, or gone.
                 seen.push((Object::closed(fiber), true));
             }

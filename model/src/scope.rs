@@ -32,8 +32,10 @@ impl Machine<'_> {
     /// Whether the scope's body is being run or dropped by this lane.
     fn is_polled_here(&self, scope: FiberId) -> bool {
         self.lane_state().calls.iter().any(|call| {
-            let around_the_body =
-                matches!(call.stage, Stage::Start | Stage::Done | Stage::Drop | Stage::Unpark | Stage::Leave);
+            let around_the_body = matches!(
+                call.stage,
+                Stage::Start | Stage::Done | Stage::Seal | Stage::Drop | Stage::Unpark | Stage::Leave
+            );
             call.fiber == scope && !around_the_body
         })
     }

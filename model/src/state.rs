@@ -164,6 +164,7 @@ pub(crate) enum Stage {
     End,
     Destructor,
     Done,
+    Seal,
     // A drop, before and after that.
     Drop,
     Unpark,

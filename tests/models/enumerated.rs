@@ -37,9 +37,9 @@ fn a_guard_given_away() -> Vec<Program> {
 
 fn a_scope_in_a_task() -> Vec<Program> {
     let body = ["suspend", "yield", "enter", "cancel t0"];
-    let outside = ["cancel t0", "cancel c0", "is_finished t0", "uncancel t0"];
+    let outside = ["cancel t0", "cancel c0", "is_finished t0", "is_shielded t0", "uncancel t0"];
     let mut programs = all("task t0 { scope c0 { <b> <b> } } thread { run t0 } thread { <o> <o> }", &body, &outside);
-    let outside = ["drop s0", "cancel t0", "cancel c0"];
+    let outside = ["drop s0", "cancel t0", "cancel c0", "is_shielded t0"];
     let skeleton = "task t0 { scope c0 { enter put s0 <b> } } thread { run t0 } thread { <o> <o> }";
     programs.extend(all(skeleton, &body, &outside));
     programs

@@ -42,7 +42,7 @@ impl Change<'_> {
         if self.program.kind(call.fiber).is_scope() {
             match call.stage {
                 Stage::Start | Stage::Unwind => within[call.fiber.index()] = None,
-                Stage::Park | Stage::Done => within[call.fiber.index()] = enclosing,
+                Stage::Park | Stage::Done | Stage::Seal => within[call.fiber.index()] = enclosing,
                 _ => {}
             }
         }

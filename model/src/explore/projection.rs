@@ -43,7 +43,7 @@ fn lock_phase(program: &Program, state: &State, lock: usize) -> usize {
     1 + usize::from(awaited) + 2 * usize::from(granted)
 }
 
-const STAGES: [&str; 15] = [
+const STAGES: [&str; 16] = [
     "lane",
     "start",
     "check",
@@ -56,6 +56,7 @@ const STAGES: [&str; 15] = [
     "end",
     "destructor",
     "done",
+    "seal",
     "drop",
     "unpark",
     "leave",

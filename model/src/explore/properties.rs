@@ -52,7 +52,7 @@ laws! {
     Shielded Safety "a shielded body is not dropped by a delivery"
         [Dlv1, Shd2, Shd3, Shd8, Nst2, Nst5, Nst8] broken by [ShieldsDoNotHold, NoParking, GuardsEscapeTheirScope]
     Counted Safety "the open shields of a scope are those that somebody holds"
-        [Shd1, Shd4, Shd7, Shd9, Shd11, Nst5] broken by [CloseElsewhereClosesTwo]
+        [Shd1, Shd4, Shd7, Shd9, Shd11, Nst5, Hdl9] broken by [CloseElsewhereClosesTwo]
     OwnRequests Safety "only its own cancel, uncancel and deadline change the requests of a scope"
         [Nst1, Hdl1, Hdl4, Tmo4, Tmo6, Tsk4, Tsk5] broken by [DeadlineLeaks]
     NotNegative Safety "there are never more requests than were made"
@@ -72,7 +72,7 @@ laws! {
     DoneIsGone Safety "a scope is done only when its body is gone"
         [Scp5, Hdl8, Nst4] broken by [DoneBeforeDrop]
     Torn Safety "was_torn says that the body was dropped hard out of a shield, and nothing else"
-        [Scp9, Scp10, Hdl9] broken by [TornIsForgotten]
+        [Scp9, Scp10] broken by [TornIsForgotten]
     NoWaker Safety "a scope that has ended keeps no waker"
         [Hdl11] broken by [EndKeepsWaker]
     Exclusion Safety "a lock has one owner, and its levels are those that somebody holds"
