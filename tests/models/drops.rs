@@ -13,7 +13,7 @@ pub const MODELS: &[Model] = &[
         "torn", "closed, requested, taken back, and then dropped", "requested too late", "taken back too late"),
     model!(a_hard_drop_races_cancel_and_a_guard_dropped_elsewhere: "torn", "not torn").bounded(3),
     model!(a_task_dropped_hard_hands_its_lock_to_the_waiter: "had to wait", "came later"),
-    model!(a_task_dropped_hard_while_it_waits_races_the_release: "it had been granted", "it had not").bounded(3),
+    model!(a_task_dropped_hard_while_it_waits_races_the_release: "it had been granted", "it had not"),
     model!(an_inner_scope_dropped_hard_races_its_guard_and_the_outer_request: "delivered").bounded(2),
     model!(handles_outlive_the_task: "true", "false"),
     model!(the_last_handle_races_the_end_of_the_task: "handles are gone"),

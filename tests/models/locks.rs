@@ -16,7 +16,7 @@ pub const MODELS: &[Model] = &[
     model!(a_release_on_its_way_to_a_waiter_that_left_finds_the_lock_taken_anew: "taken anew", "not yet given up", "granted first"),
     model!(cancel_of_a_queued_waiter_then_release: "cancelled"),
     model!(release_then_cancel_of_a_queued_waiter: "the lock", "cancelled"),
-    model!(cancel_of_a_queued_waiter_races_the_release: "the lock", "cancelled").bounded(3),
+    model!(cancel_of_a_queued_waiter_races_the_release: "the lock", "cancelled"),
     model!(try_lock_races_the_hand_over: "before the release", "after the release"),
     model!(try_lock_races_the_release: "taken", "held"),
     model!(waiters_get_the_lock_in_the_order_of_their_first_polls: "in order"),

@@ -10,10 +10,10 @@ pub const MODELS: &[Model] = &[
     model!(cancel_of_the_outer_races_the_last_guard_of_the_inner_scope: "delivered").bounded(3),
     model!(the_last_guard_of_an_inner_scope_races_its_end: "delivered with its end", "delivered after its end"),
     model!(cancel_races_the_last_guard_that_outlived_its_scope: "at the first wake", "at the second wake").bounded(3),
-    model!(two_guards_of_an_inner_scope_race_its_end: "delivered").bounded(2),
-    model!(a_deadline_races_the_cancel_of_the_task_around_it: "elapsed", "cancelled").bounded(3),
+    model!(two_guards_of_an_inner_scope_race_its_end: "delivered").bounded(3),
+    model!(a_deadline_races_the_cancel_of_the_task_around_it: "elapsed", "cancelled"),
     model!(a_deadline_then_a_cancel_of_the_task_around_it: "elapsed", "cancelled"),
-    model!(a_deadline_races_the_end_of_a_shield_elsewhere: "elapsed").bounded(2),
+    model!(a_deadline_races_the_end_of_a_shield_elsewhere: "elapsed").bounded(4),
     model!(cancel_of_an_inner_scope_races_cancel_of_the_outer: "the inner one", "the outer one").bounded(3),
 ];
 

@@ -17,8 +17,7 @@ pub const MODELS: &[Model] = &[
     model!(an_acquisition_polled_first_by_one_task_and_then_by_another_races_the_release:
         "granted to the first task", "granted to the second task, or free"),
     model!(an_acquisition_that_changes_tasks_races_the_release_and_a_third_task:
-        "granted to the first task", "granted to the second task, or free")
-    .bounded(2),
+        "granted to the first task", "granted to the second task, or free"),
     model!(a_queued_acquisition_dropped_races_the_release: "granted first", "dropped first"),
 ];
 

@@ -26,7 +26,7 @@ pub const MODELS: &[Model] = &[
     model!(a_canceller_that_looked_at_a_former_waker_does_not_take_it:
         "it called the new one", "the poll found its request"),
     model!(cancel_from_a_destructor_that_a_delivery_runs: "one request was frozen", "two requests were frozen"),
-    model!(two_cancels_make_one_delivery: "one counted", "two counted").bounded(2),
+    model!(two_cancels_make_one_delivery: "one counted", "two counted").bounded(4),
 ];
 
 fn cancel_races_a_poll_that_returns_pending() {
