@@ -31,9 +31,10 @@ fn all(family: Family, bodies: u64) {
             assert_eq!((extent.bodies, programs), (bodies, bodies * outside.pow(length)), "something is missing");
         }
         Err(failure) => {
+            let after = PROGRAMS.load(Ordering::Relaxed) + failure.programs;
             let minimal = failure.minimal();
             let path = store(&minimal.text()).expect("regressions can be written");
-            panic!("{minimal}\nstored in {}", path.display());
+            panic!("after {after} programs, {minimal}\nstored in {}", path.display());
         }
     }
 }

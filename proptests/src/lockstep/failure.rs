@@ -17,12 +17,19 @@ pub struct Failure {
     pub schedule: Vec<LaneId>,
     /// In what.
     pub differences: Vec<Difference>,
+    /// So many programs had been run by then, this one included.
+    pub programs: u64,
     last_panic: Option<String>,
 }
 
 impl Failure {
-    pub(super) fn new(program: Arc<Program>, schedule: Vec<LaneId>, differences: Vec<Difference>) -> Self {
-        Self { program, schedule, differences, last_panic: quiet::last() }
+    pub(super) fn new(
+        program: Arc<Program>,
+        schedule: Vec<LaneId>,
+        differences: Vec<Difference>,
+        programs: u64,
+    ) -> Self {
+        Self { program, schedule, differences, programs, last_panic: quiet::last() }
     }
 
     /// The steps as the model does them.

@@ -170,7 +170,7 @@ impl Lockstep {
     }
 
     fn failure(&self, program: &Arc<Program>, differences: Vec<compare::Difference>) -> Box<Failure> {
-        Box::new(Failure::new(program.clone(), self.schedule.clone(), differences))
+        Box::new(Failure::new(program.clone(), self.schedule.clone(), differences, self.programs))
     }
 }
 

@@ -30,7 +30,7 @@ fn python_does_the_same_but_for_the_departures() {
         steps += vector.steps.len();
         let mut comparison = Comparison::new(&vector);
         let run = lockstep.run_watched(&vector.program, &mut Seed(0), |_, step| comparison.step(&step));
-        run.unwrap_or_else(|failure| panic!("line {}: {failure}", vector.line));
+        run.unwrap_or_else(|failure| panic!("after {} vectors, line {}: {failure}", failure.programs, vector.line));
         for (at, (departure, _)) in ALL.iter().enumerate() {
             counts.vectors[at] += usize::from(comparison.met.contains(departure));
             counts.ended[at] += usize::from(matches!(&comparison.stop, Some(Stop::Parted(by)) if by == departure));

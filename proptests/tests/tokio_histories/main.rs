@@ -80,7 +80,9 @@ fn judged(stage: &Stage, runs: u64) -> Seeing {
             for run in 0..runs {
                 let run = stage.run(&program, seed() ^ (run << 32 | number));
                 let mut judge = Judge::new(&program, Order::RealTime).roused_by_any_waker();
-                let coverage = judge.allows(&run.history).unwrap_or_else(|mismatch| panic!("{mismatch}"));
+                let coverage = judge.allows(&run.history).unwrap_or_else(|mismatch| {
+                    panic!("after {} histories, {mismatch}", seeing.histories + 1);
+                });
                 clauses.merge(coverage);
                 seeing.see(&program, &run, coverage);
             }

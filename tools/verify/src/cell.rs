@@ -332,9 +332,11 @@ impl Run<'_> {
     fn count_in(&mut self, run: &Finished) {
         let text = run.all();
         for mark in &self.column.count_after {
-            let after = text.match_indices(mark.as_str()).last().map(|(at, _)| &text[at + mark.len()..]);
-            let digits = after.map(|rest| rest.chars().take_while(char::is_ascii_digit).collect::<String>());
-            if let Some(number) = digits.and_then(|digits| digits.parse::<u64>().ok()) {
+            let number = |(at, _): (usize, &str)| {
+                let digits: String = text[at + mark.len()..].chars().take_while(char::is_ascii_digit).collect();
+                digits.parse::<u64>().ok()
+            };
+            if let Some(number) = text.match_indices(mark.as_str()).filter_map(number).last() {
                 self.count += number;
                 return;
             }
