@@ -36,6 +36,9 @@ pub struct Column {
     /// that holds what noticed, or one that this uses; not when another test is added.
     #[serde(default)]
     pub shared: Vec<String>,
+    /// What models of programs are made, run and judged with; kills by other models do not depend on it.
+    #[serde(default)]
+    pub programs: Vec<String>,
     /// Given to each executable; `{name}` is what it is called.
     #[serde(default)]
     pub arguments: Vec<String>,

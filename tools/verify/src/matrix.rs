@@ -58,6 +58,8 @@ struct Key {
     shared: Option<String>,
     /// The other files of it.
     others: Vec<Part>,
+    /// What makes, runs and judges programs, where some of its models are of these alone.
+    programs: Option<String>,
     how: String,
     is_there: bool,
 }
@@ -89,6 +91,7 @@ impl Key {
             checker: source.fingerprint(&column.sources)?,
             shared: (!shared.is_empty()).then(|| source.fingerprint_of(&shared)).transpose()?,
             others,
+            programs: (!column.programs.is_empty()).then(|| source.fingerprint(&column.programs)).transpose()?,
             how,
             is_there: source.has(&column.needs),
         })
@@ -105,13 +108,17 @@ impl Key {
                 let named = |text: &str| text.split(&path).skip(1).any(|rest| rest.starts_with([':', ';']));
                 self.others.iter().filter(holds).any(|holder| named(&holder.text))
             };
-            let holders = self.others.iter().filter(|part| holds(part) || used(part));
-            let holders: Vec<_> = holders.map(|part| part.fingerprint.as_str()).collect();
-            if !holders.is_empty() {
-                return format!("{code} {shared} {} {how}", holders.join(" "));
+            let holders: Vec<_> = self.others.iter().filter(|part| holds(part) || used(part)).collect();
+            let of_programs = holders.iter().any(|part| part.text.contains("Model::programs("));
+            let programs = self.programs.iter().filter(|_| of_programs);
+            let parts: Vec<_> =
+                holders.iter().map(|part| &part.fingerprint).chain(programs).map(String::as_str).collect();
+            if !parts.is_empty() {
+                return format!("{code} {shared} {} {how}", parts.join(" "));
             }
         }
-        format!("{code} {checker} {how}")
+        let programs = self.programs.as_deref().unwrap_or_default();
+        format!("{code} {checker}{programs} {how}")
     }
 }
 
