@@ -240,9 +240,16 @@ pub fn run(level: Level, only: &[String], share: Option<Share>) -> Result<bool> 
         if bars.is_hidden() {
             println!("begins      {:12} about {} s", rung.id, estimate(rung, commands));
         }
-        let part =
-            one(rung, &list, level, share.filter(|_| commands.shared.is_some()), &bar, estimate(rung, commands))?;
-        left -= estimate(rung, commands);
+        let estimated = estimate(rung, commands);
+        let progress = |line: &str, seconds: u64| {
+            let gone = seconds.min(estimated);
+            bar.set_message(line.to_owned());
+            bar.tick();
+            whole.set_position(total - left + gone);
+            whole.set_message(humantime::format_duration(Duration::from_secs(left - gone)).to_string());
+        };
+        let part = one(rung, &list, level, share.filter(|_| commands.shared.is_some()), estimated, &progress);
+        left -= estimated;
         whole.set_position(total - left);
         bar.finish_and_clear();
         let line = parts::line(&part);
@@ -267,9 +274,9 @@ fn one(
     list: &[Line],
     level: Level,
     share: Option<Share>,
-    bar: &ProgressBar,
     estimate: u64,
-) -> Result<Part> {
+    progress: &dyn Fn(&str, u64),
+) -> Part {
     let start = Instant::now();
     let mut part = Part {
         rung: rung.id.clone(),
@@ -287,25 +294,31 @@ fn one(
     if interrupt::happened() {
         part.outcome = Outcome::NotRun;
         part.reason = Some("interrupted before it began".to_owned());
-        return Ok(part);
+        return part;
     }
     if let Some(obstacle) = rung.obstacle() {
         part.outcome = Outcome::NotRun;
         part.reason = Some(obstacle);
-        return Ok(part);
+        return part;
     }
     let mut output = String::new();
     for line in list {
         let mut command = Command::new(&line.words[0]);
         command.args(&line.words[1..]).current_dir(root()).envs(&line.environment);
-        bar.set_message(line.to_string());
+        progress(&line.to_string(), start.elapsed().as_secs());
         // Ten times what it should take, and time to build.
         let limit = Duration::from_secs(estimate * 10 + 1200);
         let scratch: PathBuf = parts::folder().join("scratch");
-        let run = process::run_watched(&mut command, limit, &scratch, |line| {
-            bar.set_message(line.to_owned());
-            bar.tick();
-        })?;
+        let run = process::run_watched(&mut command, limit, &scratch, |line| progress(line, start.elapsed().as_secs()));
+        let run = match run {
+            Ok(run) => run,
+            // The others are checked all the same.
+            Err(error) => {
+                part.outcome = Outcome::Failed;
+                part.reason = Some(parts::public(&format!("{error:#} (`{line}`)")));
+                break;
+            }
+        };
         output += &run.all();
         let wrong = match run.end {
             End::Success => continue,
@@ -326,10 +339,18 @@ fn one(
     }
     part.seconds = (start.elapsed().as_secs_f64() * 10.0).round() / 10.0;
     if part.outcome == Outcome::Failed {
-        let from_there: Vec<_> = output.lines().skip(first_cause(&output).0).take(MOST_LINES).collect();
-        part.output = Some(parts::public(&from_there.join("\n")));
+        part.output = Some(parts::public(&told(&output)));
     }
-    Ok(part)
+    part
+}
+
+/// What a failure printed, from the beginning of the first test that failed. The timeline comes before the cause.
+fn told(output: &str) -> String {
+    let lines: Vec<_> = output.lines().collect();
+    let cause = first_cause(output).0;
+    let begins = lines[..cause.min(lines.len())].iter().rposition(|line| line.starts_with("---- "));
+    let from = begins.filter(|from| cause - from < MOST_LINES).unwrap_or(cause);
+    lines.iter().skip(from).take(MOST_LINES).copied().collect::<Vec<_>>().join("\n")
 }
 
 fn merged(mut counts: Vec<Count>, count: Count) -> Vec<Count> {
@@ -370,4 +391,17 @@ fn first_cause(output: &str) -> (usize, String) {
     }
     let last = lines.iter().rposition(|line| !line.is_empty());
     last.map_or((0, "it failed and said nothing".into()), |at| (at, lines[at].into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_of_a_failure_begins_before_its_timeline() {
+        let output = "running 2 tests\n---- one ----\nexit status: 1\none | two\n    | drop\nthread panicked at x.rs:1\nit is not";
+        assert!(told(output).starts_with("---- one ----\n"));
+        assert!(told(output).ends_with("it is not"));
+        assert_eq!(told("error: no such file\nand so on"), "error: no such file\nand so on");
+    }
 }

@@ -108,9 +108,10 @@ fn run(arguments: &Arguments) -> Result<bool> {
         parts::merge(&arguments.merge)?;
     }
     if arguments.report || !arguments.merge.is_empty() {
+        let good = report::verdict(!arguments.merge.is_empty())?;
         markdown::write()?;
         report::write()?;
-        return report::verdict(!arguments.merge.is_empty());
+        return Ok(good);
     }
     let green = ladder::run(level, &arguments.only, arguments.part)?;
     report::write()?;

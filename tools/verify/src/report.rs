@@ -24,15 +24,19 @@ fn known() -> Result<Vec<Part>> {
 /// Says what failed of all that is known; true if nothing did. `whole`: and if nothing of the ladder is missing.
 pub fn verdict(whole: bool) -> Result<bool> {
     let parts = known()?;
-    if let Some(part) = parts.iter().find(|part| part.outcome == Outcome::Failed) {
-        println!("FAILED: {}: {}", part.title, part.reason.as_deref().unwrap_or("it does not say why"));
-        return Ok(false);
-    }
+    let failed = parts.iter().find(|part| part.outcome == Outcome::Failed);
     let lacking = if whole { parts::lacking(&parts, &ladder::read()?) } else { Vec::new() };
-    if !lacking.is_empty() {
+    if let Some(part) = failed {
+        println!("FAILED: {}: {}", part.title, part.reason.as_deref().unwrap_or("it does not say why"));
+    } else if !lacking.is_empty() {
         println!("NOT WHOLE: not run to their ends, or their parts are missing: {}", lacking.join(", "));
+    } else if whole {
+        println!("GREEN: {} checks, none failed", parts.len());
     }
-    Ok(lacking.is_empty())
+    for part in &parts {
+        println!("{}  {}", parts::line(part), part.date);
+    }
+    Ok(failed.is_none() && lacking.is_empty())
 }
 
 /// Writes the page.
