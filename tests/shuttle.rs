@@ -53,6 +53,8 @@ mod plain_sync;
 mod planted;
 #[path = "models/programs.rs"]
 mod programs;
+#[path = "models/races.rs"]
+mod races;
 #[path = "models/reentrant.rs"]
 mod reentrant;
 #[path = "models/requests.rs"]
@@ -99,6 +101,7 @@ fn main() -> std::process::ExitCode {
         unwinding::MODELS,
         wakers::MODELS,
         inside::MODELS,
+        races::MODELS,
         enumerated::MODELS,
         &whole::MODELS[..1],
     ]
