@@ -25,6 +25,9 @@ pub struct Bug {
     pub clauses: Vec<String>,
     /// Why no check can see it.
     pub equivalent: Option<String>,
+    /// It can be seen in executions that the memory model allows and no checker explores.
+    #[serde(default)]
+    pub beyond: bool,
     pub file: String,
     find: String,
     replace: String,

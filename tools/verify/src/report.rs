@@ -136,7 +136,7 @@ fn matrix(html: &mut String, grid: &Grid) {
         html,
         "<h2 id=\"matrix\">The kill matrix</h2><p>{real} seeded bugs, one at a time in the crate's own sources, against each \
          checker: <b>{}</b> are noticed, <b>{}</b> by a systematic checker (one that goes through all cases up to a bound). \
-         {equivalent} more variants are equivalent to the sources. Last run on {}.</p>",
+         {equivalent} more variants are equivalent to the sources, or beyond every checker. Last run on {}.</p>",
         real - nobody.len(),
         real - nobody.len() - no_systematic.len(),
         grid.date()
