@@ -1,12 +1,15 @@
 //! Loom's primitives: every interleaving, weak memory, and a check of each access to a cell.
 
+use std::mem::ManuallyDrop;
+use std::{ptr, thread};
+
 pub(crate) use ::loom::sync::Arc;
 pub(crate) use ::loom::sync::atomic;
 /// Loom has no statics that outlive an execution. Ids are distinct by the read-modify-write alone and publish nothing,
 /// so there is nothing to explore in it.
 pub(crate) use std::sync::atomic::AtomicU64 as GlobalCounter;
 
-/// Loom's cell: an access without a happens-before edge to the last conflicting one fails the model.
+/// Loom's cell: an access without a happens-before edge to the last conflicting one fails the model. To drop it is one.
 #[derive(Debug, Default)]
 pub(crate) struct UnsafeCell<T: ?Sized>(::loom::cell::UnsafeCell<T>);
 
@@ -16,7 +19,18 @@ impl<T> UnsafeCell<T> {
     }
 
     pub(crate) fn into_inner(self) -> T {
-        self.0.into_inner()
+        let this = ManuallyDrop::new(self);
+        // SAFETY: it is read once, and not dropped.
+        unsafe { ptr::read(&this.0) }.into_inner()
+    }
+}
+
+impl<T: ?Sized> Drop for UnsafeCell<T> {
+    #[track_caller]
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            self.0.with_mut(|_| ());
+        }
     }
 }
 
