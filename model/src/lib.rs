@@ -13,6 +13,7 @@ mod clause;
 mod edit;
 mod ending;
 mod enumerate;
+mod exercised;
 #[cfg(feature = "check")]
 pub mod explore;
 mod fault;
@@ -48,6 +49,7 @@ pub mod spec;
 pub use builder::{Begin, Builder, Invalid};
 pub use clause::{Clause, Kind as ClauseKind};
 pub use enumerate::{enumerate, enumerate_if};
+pub use exercised::exercised;
 pub use fault::Fault;
 pub use generate::{Bytes, Choices, Seed};
 pub use grammar::{Alphabet, Grammar, Shape, Style};

@@ -2,15 +2,15 @@
 //!
 //! Everything in them was counted: the diagrams show the transitions of the states that the quick exploration reached, the
 //! table names the transitions that went through a clause, the laws that are about it, and the checkers that said, when
-//! they last ran with `UPDATE_SPEC=1`, that they had exercised it ([`exercised`]).
+//! they last ran with `UPDATE_SPEC=1`, that they had exercised it ([`exercised`](crate::exercised)).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use crate::clause::Clause;
+use crate::exercised::records;
 use crate::explore::{CONFIGS, Depth, LOCK_PHASES, Law, LawKind, Projection, SCOPE_PHASES, check};
-use crate::trace::Coverage;
 
 /// What causes each transition that may be drawn. One that is reached and not here is a mistake in the model or here.
 const SCOPE_LABELS: &[(usize, usize, &str)] = &[
@@ -46,35 +46,6 @@ const LOCK_LABELS: &[(usize, usize, &str)] = &[
 /// Where SPEC.md is.
 pub fn path() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../SPEC.md")
-}
-
-fn records() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("exercised")
-}
-
-/// A checker has exercised these clauses. With `UPDATE_SPEC=1` in the environment that is recorded for the table; without,
-/// it is an error if a clause that was recorded is not among them any more.
-///
-/// # Errors
-///
-/// What is missing, or why the record cannot be read or written.
-pub fn exercised(checker: &str, coverage: Coverage) -> Result<(), String> {
-    let file = records().join(format!("{checker}.txt"));
-    if std::env::var_os("UPDATE_SPEC").is_some() {
-        let ids: Vec<&str> = coverage.iter().map(Clause::id).collect();
-        std::fs::create_dir_all(records())
-            .and_then(|()| std::fs::write(&file, ids.join("\n") + "\n"))
-            .map_err(|error| format!("{}: {error}", file.display()))?;
-        return Ok(());
-    }
-    let recorded = std::fs::read_to_string(&file).unwrap_or_default();
-    let missing: Vec<&str> =
-        recorded.split_whitespace().filter(|id| !coverage.iter().any(|clause| clause.id() == *id)).collect();
-    if missing.is_empty() {
-        Ok(())
-    } else {
-        Err(format!("{checker} does not exercise any more: {}", missing.join(" ")))
-    }
 }
 
 /// What each checker has recorded.

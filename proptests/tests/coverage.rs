@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use shieldable_model::{Alphabet, Clause, Coverage, FiberId, Grammar, Op, OpId, Program, Ret, Seed, Shape, spec};
+use shieldable_model::{Alphabet, Clause, Coverage, FiberId, Grammar, Op, OpId, Program, Ret, Seed, Shape, exercised};
 use shieldable_proptests::families;
 use shieldable_proptests::lockstep::{Lockstep, Step};
 use shieldable_proptests::scale::scaled;
@@ -149,5 +149,5 @@ fn every_observable_clause_and_every_situation_is_met_often() {
         }
     }
     assert!(rare.is_empty(), "in less than {OFTEN} of {programs} programs: {rare:?}");
-    spec::exercised("lockstep", all).unwrap();
+    exercised("lockstep", all).unwrap();
 }

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use shieldable_model::{Bytes, Clause, Coverage, Seed, spec};
+use shieldable_model::{Bytes, Clause, Coverage, Seed, exercised};
 use shieldable_proptests::inputs::Target;
 use shieldable_proptests::lockstep::Lockstep;
 
@@ -42,7 +42,7 @@ fn reached(target: Target) -> Coverage {
 #[test]
 fn the_seeds_of_mixed_reach_every_observable_clause() {
     let coverage = reached(Target::Mixed);
-    spec::exercised("fuzz", coverage).unwrap();
+    exercised("fuzz", coverage).unwrap();
     let missing: Vec<_> = coverage.missing().map(Clause::id).collect();
     assert!(missing.is_empty(), "no seed of mixed reaches {missing:?}; `fuzz/seeds` looks for some");
 }

@@ -11,7 +11,7 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use shieldable_model::{Fault, Program};
+use shieldable_model::{Clause, Coverage, Fault, Program, exercised};
 
 use crate::checker;
 use crate::timeline;
@@ -87,6 +87,8 @@ pub struct Explored {
 }
 
 const MARK: &str = "explored:";
+/// Before the clauses that a child says its programs have exercised.
+pub const CLAUSES: &str = "; clauses: ";
 
 /// What the child says in its last line and the table shows.
 #[derive(Clone, Debug)]
@@ -95,6 +97,8 @@ pub struct Row {
     pub executions: String,
     pub extent: String,
     pub seconds: String,
+    /// Of the spec: what programs have exercised.
+    pub clauses: Coverage,
 }
 
 /// Runs one model, or all of them as tests; `checker` names the checker and its part of the table.
@@ -234,8 +238,10 @@ fn run_all(
 
     let mut rows = std::mem::take(&mut *ROWS.lock().unwrap());
     rows.sort_by_key(|row| models.iter().position(|model| model.name == row.name));
-    for Row { name, executions, extent, seconds } in &rows {
+    let mut clauses = Coverage::default();
+    for Row { name, executions, extent, seconds, clauses: of_it } in &rows {
         println!("{executions:>9} executions, {extent}, {seconds} s: {name}");
+        clauses.merge(*of_it);
     }
     if conclusion.has_failed() {
         return ExitCode::FAILURE;
@@ -243,6 +249,12 @@ fn run_all(
     if all && rows.len() != models.len() {
         println!("{} models ran, {} are listed", rows.len(), models.len());
         return ExitCode::FAILURE;
+    }
+    if all && !is_deep() {
+        if let Err(missing) = exercised(checker, clauses) {
+            println!("{missing}");
+            return ExitCode::FAILURE;
+        }
     }
     if write {
         crate::listing::write(checker, &rows);
@@ -272,5 +284,14 @@ fn in_a_child(name: &'static str) -> Result<Row, Failed> {
     };
     let mut fields = line.split('|').map(|field| field.trim().to_owned());
     let mut field = || fields.next().expect("three fields");
-    Ok(Row { name, executions: field(), extent: field(), seconds: field() })
+    Ok(Row { name, executions: field(), extent: field(), seconds: field(), clauses: clauses_in(&out) })
+}
+
+/// The clauses that the child has printed.
+fn clauses_in(output: &str) -> Coverage {
+    let mut coverage = Coverage::default();
+    for id in output.split(CLAUSES).skip(1).flat_map(|rest| rest.lines().next().unwrap_or("").split(' ')) {
+        Clause::ALL.iter().filter(|clause| clause.id() == id).for_each(|clause| coverage.mark(*clause));
+    }
+    coverage
 }

@@ -39,7 +39,7 @@ pub fn compare(checker: &str, names: &[&str]) -> Result<(), Failed> {
 
 pub fn write(checker: &str, rows: &[Row]) {
     let mut table = String::from("| model | executions | extent | seconds |\n|---|---:|---|---:|\n");
-    for Row { name, executions, extent, seconds } in rows {
+    for Row { name, executions, extent, seconds, .. } in rows {
         table.push_str(&format!("| {} | {executions} | {extent} | {seconds} |\n", name.replace('_', " ")));
     }
     let executions: u64 = rows.iter().filter_map(|row| row.executions.parse::<u64>().ok()).sum();

@@ -6,12 +6,14 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
-use shieldable_model::{Coverage, Fault, FiberId, History, Judge, LaneId, Make, Op, OpId, Order, Program, Ret};
+use shieldable_model::{
+    Coverage, Fault, FiberId, History, Judge, LaneId, MAX_WAKERS, Make, Op, OpId, Order, Program, Ret,
+};
 
 use crate::checker;
 use crate::crowd::Crowd;
 use crate::driver::{Lane, World};
-use crate::harness::{Explored, Programs};
+use crate::harness::{CLAUSES, Explored, Programs};
 use crate::timeline;
 
 /// Of so many programs that fail, one history each is printed.
@@ -77,7 +79,7 @@ pub fn explore_all(programs: Vec<Program>, of: Programs) -> Option<Explored> {
     let count = if ran == all { all.to_string() } else { format!("{ran} of {all}") };
     let extents: Vec<_> = extents.iter().map(|(extent, programs)| told(*programs, extent)).collect();
     let extent = format!("{count} programs: {}", extents.join(", "));
-    println!("    {histories} different histories; clauses: {coverage}");
+    println!("    {histories} different histories{CLAUSES}{coverage}");
     if failed > 0 {
         println!("    {executions} executions, {extent}");
         println!("the spec does not allow what {failed} of {ran} programs did");
@@ -137,7 +139,9 @@ fn execute(program: Arc<Program>) -> History {
     let world = World::new(program.clone());
     let crowd = Crowd::new(program.lanes().len());
     for fiber in program.fibers().filter(|fiber| !program.fiber(*fiber).inline) {
-        world.signal(fiber, 0).arm(&crowd);
+        for version in (0..MAX_WAKERS).filter(|version| *version == 0 || is_run_with(&program, fiber, *version)) {
+            world.signal(fiber, version).arm(&crowd);
+        }
         if is_shared(&program, fiber) {
             world.turn(fiber).arm();
         }
@@ -164,6 +168,10 @@ fn execute(program: Arc<Program>) -> History {
         history.events.sort_by_key(|event| event.lane);
     }
     history
+}
+
+fn is_run_with(program: &Program, fiber: FiberId, version: u8) -> bool {
+    (0..program.len() as u8).any(|op| program.op(OpId(op)) == Op::Run(fiber, version))
 }
 
 /// Whether more than one lane or body polls, drops or joins the fiber.
@@ -198,7 +206,7 @@ fn run_lane(world: &Arc<World>, id: LaneId, crowd: &Crowd) -> (Lane, bool) {
             Op::Drop(fiber) => {
                 step(op);
                 // Whoever runs it is to find its place empty.
-                world.signal(fiber, 0).woken();
+                (0..MAX_WAKERS).for_each(|version| world.signal(fiber, version).woken());
             }
             _ => {
                 step(op);

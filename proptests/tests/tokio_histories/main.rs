@@ -14,7 +14,7 @@ mod stage;
 
 use std::sync::Arc;
 
-use shieldable_model::{Clause, Coverage, History, Judge, Order, Program, Seen, spec};
+use shieldable_model::{Clause, Coverage, History, Judge, Order, Program, Seen, exercised};
 
 use shieldable_proptests::scale::{DEFAULT_CASES, cases, scaled, seed};
 
@@ -99,7 +99,7 @@ fn judged(stage: &Stage, runs: u64) -> Seeing {
     let never: Vec<_> = counts.iter().filter(|(count, _)| *count == 0).map(|(_, what)| *what).collect();
     if cases() >= DEFAULT_CASES {
         assert!(never.is_empty(), "never seen: {never:?}");
-        spec::exercised("tokio", all).unwrap();
+        exercised("tokio", all).unwrap();
     }
     seeing
 }
