@@ -13,7 +13,7 @@ use shieldable_model::{
 use crate::checker;
 use crate::crowd::Crowd;
 use crate::driver::{Lane, World};
-use crate::harness::{CLAUSES, Explored, Programs};
+use crate::harness::{CLAUSES, Explored, Programs, is_deep};
 use crate::timeline;
 
 /// Of so many programs that fail, one history each is printed.
@@ -59,6 +59,10 @@ pub fn explore_all(programs: Vec<Program>, of: Programs) -> Option<Explored> {
         let seen = Seen::default();
         let explored = checker::explore_within(depth.most, run(index, &program, of.fault, &seen));
         executions += explored.executions;
+        if is_deep() && explored.extent != "complete" {
+            // For who would take these up by themselves.
+            println!("    program {index}: {} executions, {}", explored.executions, explored.extent);
+        }
         *extents.entry(explored.extent).or_default() += 1;
         let seen = seen.lock().unwrap();
         histories += seen.len();
