@@ -14,6 +14,8 @@ use crate::timeline::lanes_catch;
 
 pub const MODELS: &[Model] = &[
     model!(tasks_that_are_made_at_once_are_different_owners: "the one has it", "the other has it"),
+    model!(a_thread_that_has_used_up_its_ids_goes_on_with_none_of_another:
+        "the other came first", "the other came later"),
     model!(an_acquisition_polled_without_a_task_races_the_release: "granted first", "left first"),
     model!(an_acquisition_that_changes_tasks_keeps_its_place_before_a_third_task:
         "granted to the first task", "granted to the second task"),
@@ -21,6 +23,18 @@ pub const MODELS: &[Model] = &[
         "entered again", "handed over first"),
     model!(the_queue_closes_up_behind_a_waiter_that_leaves_while_the_lock_is_released: "granted first", "left first"),
 ];
+
+fn a_thread_that_has_used_up_its_ids_goes_on_with_none_of_another() {
+    /// So many a thread takes at a time.
+    const BLOCK: usize = 1024;
+    let id = || aged::ShieldableTask::new(async {}).handle().id();
+    let other = spawn("other", move || call("make a task", id));
+
+    let mine: Vec<_> = (0..=BLOCK).map(|_| id()).collect();
+    let other = other.join().unwrap();
+    assert!(!mine.contains(&other));
+    saw(if other < mine[0] { "the other came first" } else { "the other came later" });
+}
 
 /// With the first thread's own they are three, so that numbers which come in turns would be noticed, too.
 fn tasks_that_are_made_at_once_are_different_owners() {
