@@ -4,6 +4,7 @@
 mod hooks;
 mod support;
 
+use std::cell::RefCell;
 use std::future::{pending, poll_fn};
 use std::panic::panic_any;
 use std::pin::pin;
@@ -59,6 +60,58 @@ fn a_level_that_was_entered_is_given_back_if_the_waker_left_in_the_queue_panics_
     }));
     second.finishes().unwrap();
     assert!(!lock.is_locked(), "held for ever, by nobody");
+}
+
+/// LCK-10: an owner that enters while it is queued drops two wakers, and both may panic.
+#[test]
+fn an_owner_that_enters_while_it_is_queued_survives_the_panics_of_two_wakers() {
+    let lock = Arc::new(RLock::new(()));
+    let owner = Slot::new();
+    let mut first = Driven::new(ShieldableTask::new({
+        let (lock, owner) = (lock.clone(), owner.clone());
+        async move { owner.put(lock.lock_owned().await) }
+    }));
+    first.finishes().unwrap();
+
+    let mut second = Driven::new(ShieldableTask::new({
+        let lock = lock.clone();
+        async move {
+            let mut one = Box::pin(lock.clone().lock_owned());
+            let mut two = Box::pin(lock.clone().lock_owned());
+            let [former, unused] = [Hooks::new(), Hooks::new()];
+            assert!(Hooks::new().poll(one.as_mut()).is_pending());
+            assert!(former.poll(two.as_mut()).is_pending());
+            drop(owner.take()); // granted to `one`, and so to this task
+            former.on_drop(|| panic!("in the first"));
+            unused.on_drop(|| panic!("in the second"));
+            assert_eq!(panic_text(|| _ = unused.poll(two.as_mut())), "in the first");
+        }
+    }));
+    second.finishes().unwrap();
+    assert!(!lock.is_locked(), "held for ever, by nobody");
+}
+
+/// SCP-9: the hold is given back although the body panics in its destructor, and that may panic, too.
+#[test]
+fn a_hard_drop_survives_the_panics_of_the_body_and_of_the_waker_of_the_scope_it_shielded() {
+    let inner = RefCell::new(Some(Box::pin(CancelScope::new(async {
+        let _in_the_body = OnDrop(|| panic!("in the body"));
+        let _shield = shield_scope();
+        pending::<()>().await;
+    }))));
+    let mut outer = Box::pin(CancelScope::new(poll_fn(|_| {
+        let mut inner = inner.borrow_mut();
+        assert!(Hooks::new().poll(inner.as_mut().unwrap().as_mut()).is_pending());
+        Poll::<()>::Pending
+    })));
+    let outer_handle = outer.handle();
+    let hostile = Hooks::new();
+    assert!(hostile.poll(outer.as_mut()).is_pending());
+    assert!(outer_handle.is_shielded());
+    hostile.on_wake(|| panic!("in the waker"));
+    let inner = inner.take();
+    assert_eq!(panic_text(|| drop(inner)), "in the body");
+    assert!(!outer_handle.is_shielded());
 }
 
 /// NST-5: a poll that unwinds out of a waker leaves the inner scope suspended in its shield all the same.

@@ -39,7 +39,7 @@ pin_project! {
                 let mut panic = FirstPanic::default();
                 panic.catch(|| drop_body(this.body, this.scope));
                 // After the body: its destructors still count as inside the shield that they run under.
-                drop(outer);
+                panic.catch(|| drop(outer));
                 panic.resume();
             }
         }
