@@ -23,6 +23,8 @@ mod carried;
 mod checker;
 #[path = "models/common.rs"]
 mod common;
+#[path = "models/consumer.rs"]
+mod consumer;
 #[path = "models/crowd.rs"]
 mod crowd;
 #[path = "../proptests/src/driver/mod.rs"]
@@ -109,22 +111,7 @@ fn main() -> std::process::ExitCode {
     ]
     .concat();
     let models = if harness::is_deep() { [&models, whole::DEEP].concat() } else { models };
-    let consumer = libtest_mimic::Trial::test("a_crate_that_uses_this_one_checks_its_own_code", consumer);
     let mut others = planted::trials();
-    others.push(consumer);
+    others.push(consumer::trial("loom", 2));
     harness::main("loom", &models, planted::MODELS, others)
-}
-
-/// Its models, run as its author would.
-fn consumer() -> Result<(), libtest_mimic::Failed> {
-    let output = std::process::Command::new(env!("CARGO"))
-        .args(["test", "--quiet", "--features", "loom", "--manifest-path"])
-        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/consumer/Cargo.toml"))
-        .args(["--target-dir", concat!(env!("CARGO_TARGET_TMPDIR"), "/consumer")])
-        .output()?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    if output.status.success() && text.contains("2 passed") {
-        return Ok(());
-    }
-    Err(format!("{text}{}", String::from_utf8_lossy(&output.stderr)).into())
 }

@@ -17,6 +17,8 @@ mod carried;
 mod checker;
 #[path = "models/common.rs"]
 mod common;
+#[path = "models/consumer.rs"]
+mod consumer;
 #[path = "models/crowd.rs"]
 mod crowd;
 #[path = "../proptests/src/driver/mod.rs"]
@@ -106,5 +108,7 @@ fn main() -> std::process::ExitCode {
         &whole::MODELS[..1],
     ]
     .concat();
-    harness::main("shuttle", &models, planted::MODELS, planted::trials())
+    let mut others = planted::trials();
+    others.push(consumer::trial("shuttle", 1));
+    harness::main("shuttle", &models, planted::MODELS, others)
 }

@@ -16,7 +16,7 @@ use crate::history::{End, History, Order, Seen};
 use crate::machine::Micro;
 use crate::model::Model;
 use crate::past::{self, Past, Step};
-use crate::program::{LaneId, MAX_LANES, Op, OpId, Program};
+use crate::program::{FiberId, LaneId, MAX_LANES, Op, OpId, Program};
 use crate::ret::Ret;
 use crate::state::{NodeStage, State};
 use crate::trace::{Coverage, Trace};
@@ -32,11 +32,13 @@ pub struct Mismatch {
     pub allowed: Vec<Seen>,
     /// How all might have been in the end, where every event could be explained.
     pub ends: Vec<End>,
+    /// Whom the spec wakes, where every event could be explained and they sleep.
+    pub asleep: Vec<FiberId>,
 }
 
 impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { program, history, explained, allowed, ends } = self;
+        let Self { program, history, explained, allowed, ends, asleep } = self;
         writeln!(f, "the spec does not allow this history of the program\n\n{program}")?;
         writeln!(f, "{}", history.timeline(program))?;
         match history.events.get(*explained) {
@@ -60,10 +62,9 @@ impl fmt::Display for Mismatch {
             }
             None if !history.stuck => writeln!(f, "the history ends before its threads do")?,
             None => {
-                writeln!(
-                    f,
-                    "the run is stuck after its last event; the spec wakes a task that it left asleep (a lost wake-up)"
-                )?;
+                let asleep: Vec<_> = asleep.iter().map(|fiber| program.name(*fiber).to_string()).collect();
+                writeln!(f, "lost wake-up of task {}", asleep.join(" and of task "))?;
+                writeln!(f, "    the run is stuck after its last event, and the spec goes on")?;
             }
         }
         Ok(())
@@ -143,8 +144,8 @@ impl<'p> Judge<'p> {
                 continue;
             }
             if consumed > furthest.consumed || furthest.next.is_none() {
-                let ends = std::mem::take(&mut furthest.ends);
-                furthest = Furthest { consumed, next: Some(node.next), allowed: BTreeSet::new(), ends };
+                let (ends, asleep) = (std::mem::take(&mut furthest.ends), std::mem::take(&mut furthest.asleep));
+                furthest = Furthest { consumed, next: Some(node.next), allowed: BTreeSet::new(), ends, asleep };
             }
             for lane in Self::likely_last(&lanes, &node) {
                 let index = lane.index();
@@ -283,13 +284,17 @@ impl<'p> Judge<'p> {
     /// Whether the history, all consumed, may end here.
     fn may_end(&self, history: &History, node: &Node, furthest: &mut Furthest) -> bool {
         let (program, model) = (self.model.program(), &self.model);
-        let waits = |lane| {
-            let between = node.state.is_idle(lane) && !node.state.is_called(lane);
-            let waits = history.stuck && between && model.next_op(&node.state, lane).is_some();
-            waits && !model.is_enabled(&node.state, lane) && !self.is_roused(node, lane)
+        let rests = |lane: &LaneId| {
+            let between = node.state.is_idle(*lane) && !node.state.is_called(*lane);
+            history.stuck && between && model.next_op(&node.state, *lane).is_some()
         };
+        let is_woken = |lane: &LaneId| model.is_enabled(&node.state, *lane) || self.is_roused(node, *lane);
         let nobody_looked = history.end.is_none() && !history.stuck;
-        if !nobody_looked && !program.lanes().all(|lane| model.is_over(&node.state, lane) || waits(lane)) {
+        let unfinished = || program.lanes().filter(|lane| !model.is_over(&node.state, *lane));
+        if !nobody_looked && !unfinished().all(|lane| rests(&lane) && !is_woken(&lane)) {
+            if unfinished().all(|lane| rests(&lane)) {
+                furthest.asleep.extend(unfinished().filter(is_woken).filter_map(|lane| self.runs(node, lane)));
+            }
             return false;
         }
         let Some(seen) = history.end else { return true };
@@ -301,8 +306,15 @@ impl<'p> Judge<'p> {
     }
 
     fn is_roused(&self, node: &Node, lane: LaneId) -> bool {
-        let op = self.model.next_op(&node.state, lane).map(|op| self.model.program().op(op));
-        self.any_waker && matches!(op, Some(Op::Run(fiber, _)) if node.state.fiber(fiber).woken)
+        self.any_waker && self.runs(node, lane).is_some_and(|fiber| node.state.fiber(fiber).woken)
+    }
+
+    /// What the lane runs next, or goes on with.
+    fn runs(&self, node: &Node, lane: LaneId) -> Option<FiberId> {
+        match self.model.program().op(self.model.next_op(&node.state, lane)?) {
+            Op::Run(fiber, _) => Some(fiber),
+            _ => None,
+        }
     }
 
     /// Consumes what can be consumed.
@@ -347,6 +359,7 @@ impl<'p> Judge<'p> {
             explained,
             allowed: allowed.map(|(_, op, ret)| Seen::Return(op, ret)).collect(),
             ends: furthest.ends,
+            asleep: furthest.asleep.into_iter().collect(),
         }
     }
 }
@@ -358,6 +371,7 @@ struct Furthest {
     next: Option<[u16; MAX_LANES]>,
     allowed: BTreeSet<(usize, OpId, Ret)>,
     ends: Vec<End>,
+    asleep: BTreeSet<FiberId>,
 }
 
 /// Whether everything that was seen before the event has been consumed.

@@ -484,7 +484,8 @@ fn a_lost_wake_up_is_none_less_since_another_has_polled_with_another_waker() {
     notes.history.stuck = true;
     let judge = || Judge::new(&program, Order::RealTime);
     assert!(judge().allows(&notes.history).is_ok(), "the other executor has to poll it");
-    assert!(judge().roused_by_any_waker().allows(&notes.history).is_err());
+    let refused = judge().roused_by_any_waker().allows(&notes.history).unwrap_err().to_string();
+    assert!(refused.contains("\nlost wake-up of task t0\n"), "{refused}");
 }
 
 /// What the judge says of this end, after calls and returns of no interest: nothing, or the lines about the end.

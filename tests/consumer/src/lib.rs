@@ -1,8 +1,9 @@
 //! A bank: a transfer between two accounts that nobody sees half-way, however it is cancelled.
 //!
-//! The code is written once against [`prims`], which is `shieldable` for users and `shieldable::loom` for the models.
+//! The code is written once against [`prims`], which is `shieldable` for users, and `shieldable::loom` or
+//! `shieldable::shuttle` for the models.
 
-#[cfg(not(all(test, feature = "loom")))]
+#[cfg(not(all(test, any(feature = "loom", feature = "shuttle"))))]
 mod prims {
     pub use shieldable::{Lock, shielded};
     pub use std::sync::atomic::{AtomicU32, Ordering};
@@ -12,6 +13,12 @@ mod prims {
 mod prims {
     pub use loom::sync::atomic::{AtomicU32, Ordering};
     pub use shieldable::loom::{Lock, shielded};
+}
+
+#[cfg(all(test, feature = "shuttle"))]
+mod prims {
+    pub use shieldable::shuttle::{Lock, shielded};
+    pub use shuttle::sync::atomic::{AtomicU32, Ordering};
 }
 
 use prims::{AtomicU32, Lock, Ordering, shielded};
@@ -138,9 +145,59 @@ mod models {
     }
 }
 
+/// One checker at a time: each is a build of its own.
+#[cfg(all(test, feature = "shuttle"))]
+mod schedules {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+    use shieldable::shuttle::ShieldableTask;
+    use shuttle::future::{block_on, yield_now};
+
+    use super::Bank;
+
+    #[test]
+    fn a_cancelled_transfer_loses_no_money_at_random() {
+        // Not shuttle's: over all schedules, how it may end.
+        let (through, cancelled) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let seen = [through.clone(), cancelled.clone()];
+        shuttle::check_random_with_seed(
+            move || {
+                let bank = Arc::new(Bank::new(5));
+                let task = ShieldableTask::new({
+                    let bank = bank.clone();
+                    async move { bank.transfer(yield_now()).await }
+                });
+                let handle = task.handle();
+                let others: Vec<_> = [bank.clone(), bank.clone()]
+                    .into_iter()
+                    .map(|bank| {
+                        let task = ShieldableTask::new(async move { bank.transfer(yield_now()).await });
+                        shuttle::thread::spawn(move || block_on(task).expect("nobody has its handle"))
+                    })
+                    .collect();
+                let canceller = shuttle::thread::spawn({
+                    let bank = bank.clone();
+                    move || {
+                        handle.cancel();
+                        assert!(matches!(bank.total(), None | Some(5)));
+                    }
+                });
+                if block_on(task).is_ok() { &through } else { &cancelled }.store(true, Relaxed);
+                others.into_iter().for_each(|other| other.join().unwrap());
+                canceller.join().unwrap();
+                assert_eq!(bank.total(), Some(5));
+            },
+            /* seed: */ 1,
+            /* schedules: */ 500,
+        );
+        assert!(seen.iter().all(|seen| seen.load(Relaxed)), "through, cancelled: {seen:?}");
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    #[cfg(not(feature = "loom"))]
+    #[cfg(not(any(feature = "loom", feature = "shuttle")))]
     #[test]
     fn money_moves() {
         use std::pin::pin;
