@@ -63,8 +63,10 @@ impl fmt::Display for Mismatch {
             None if !history.stuck => writeln!(f, "the history ends before its threads do")?,
             None => {
                 let asleep: Vec<_> = asleep.iter().map(|fiber| program.name(*fiber).to_string()).collect();
-                writeln!(f, "lost wake-up of task {}", asleep.join(" and of task "))?;
-                writeln!(f, "    the run is stuck after its last event, and the spec goes on")?;
+                if !asleep.is_empty() {
+                    writeln!(f, "lost wake-up of task {}", asleep.join(" and of task "))?;
+                }
+                writeln!(f, "the run is stuck after its last event, and the spec goes on")?;
             }
         }
         Ok(())

@@ -17,6 +17,7 @@ pub const MODELS: &[Model] = &[
     model!(a_guard_dropped_by_a_panic_races_a_locker: "had to wait", "did not have to wait"),
     model!(an_acquisition_that_unwinds_after_it_entered_races_the_release: "unwound", "the release came first"),
     model!(cancel_races_a_body_that_panics: "counted", "too late to be counted"),
+    model!(cancel_races_a_panic_that_passes_shields_and_is_caught: "requested before it suspended", "requested later"),
     model!(cancel_races_a_poll_that_unwinds_out_of_its_former_waker:
         "unwound", "the former waker was called"),
     model!(a_guard_dropped_elsewhere_races_a_poll_that_unwinds_although_its_waker_was_called:
@@ -133,6 +134,25 @@ fn cancel_races_a_body_that_panics() {
     assert!(!dropped.is_set() && !after.is_finished());
     drop(runner);
     assert!(dropped.is_set() && after.is_finished() && !after.was_torn() && !after.cancel());
+}
+
+/// The task goes on after it, and is shielded by nothing.
+fn cancel_races_a_panic_that_passes_shields_and_is_caught() {
+    let task = ShieldableTask::new(async {
+        let unwound = catch(|| {
+            let _passed = (shield_scope(), shield_scope());
+            panics("through two shields")
+        });
+        assert_eq!(unwound, Err::<(), _>("through two shields"));
+        pending::<()>().await;
+    });
+    let handle = task.handle();
+    let canceller = spawn("canceller", move || assert!(call("cancel", || handle.cancel()), "it never ends by itself"));
+
+    let task = Runner::new("the task", task).finish_and_tell();
+    task.output.expect_err("it was cancelled");
+    saw(if task.polls > 1 { "requested later" } else { "requested before it suspended" });
+    canceller.join().unwrap();
 }
 
 fn cancel_races_a_poll_that_unwinds_out_of_its_former_waker() {
