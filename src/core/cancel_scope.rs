@@ -96,7 +96,7 @@ impl<F> CancelScope<F> {
 impl<F: Future> Future for CancelScope<F> {
     type Output = Result<F::Output, Cancelled>;
 
-    #[inline]
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.project().region.poll(cx, |_, _| {})
     }

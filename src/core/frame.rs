@@ -4,8 +4,9 @@
 //! knows the innermost. Parent links live here and nowhere else: a scope that is not being polled has no parent.
 //!
 //! # Invariants
-//! 1. The innermost pointer is null or points to a frame whose [`enter`] has not returned yet, and so does `outer`.
-//! 2. Whatever way [`enter`] is left, by return or by unwinding, the innermost pointer is what it was before.
+//! 1. The innermost pointer is null or points to a frame that has been [entered](Frame::enter) and not left yet, and so does
+//!    `outer`.
+//! 2. Whatever way a frame is left, by return or by unwinding, the innermost pointer is what it was before.
 //!
 //! Both rest on calls and returns nesting on a thread. Stackful coroutines that switch stacks in the middle of a poll
 //! and interleave polls on one thread break that, as they do any thread-local context: a frame that is left while it is
@@ -41,8 +42,33 @@ pub(super) struct Frame {
 }
 
 impl Frame {
+    /// To be entered next, on this thread.
+    #[inline(always)]
+    pub(super) fn new(scope: &Arc<Scope>) -> Self {
+        let outer = INNERMOST.with(Cell::get);
+        // SAFETY: invariant 1.
+        let inherited = unsafe { outer.as_ref() };
+        if inherited.is_none() {
+            CHECKPOINTS.with(|passed| passed.set(0));
+        }
+        Self { scope, task: scope.task_id().or_else(|| inherited.and_then(|frame| frame.task)), outer }
+    }
+
+    /// Makes it the innermost one of this thread. Without a closure: the poll of a scope is all one function then, which is
+    /// half of what it costs.
+    ///
+    /// # Safety
+    ///
+    /// It was made on this thread, and nothing has been entered or left since. What this gives must be dropped, never
+    /// forgotten, before the frame's scope is moved.
+    #[inline(always)]
+    pub(super) unsafe fn enter(&self) -> Entered<'_> {
+        INNERMOST.with(|innermost| innermost.set(self));
+        Entered { frame: self, outer: self.outer }
+    }
+
     pub(super) fn scope(&self) -> &Arc<Scope> {
-        // SAFETY: `enter` borrows the scope until it returns, and it has not (invariant 1).
+        // SAFETY: the scope is where it was when this frame was entered, which has not been left (invariant 1).
         unsafe { &*self.scope }
     }
 
@@ -51,7 +77,7 @@ impl Frame {
     }
 
     pub(super) fn outer(&self) -> Option<&Frame> {
-        // SAFETY: invariant 1; the outer call has not returned while this one has not.
+        // SAFETY: invariant 1; the outer frame has not been left while this one has not.
         unsafe { self.outer.as_ref() }
     }
 
@@ -67,31 +93,28 @@ impl Frame {
 }
 
 /// Runs `inside` with `scope` as the innermost one of this thread.
-#[inline]
-pub(super) fn enter<R>(scope: &Arc<Scope>, inside: impl FnOnce() -> R) -> R {
-    let outer = INNERMOST.with(Cell::get);
-    // SAFETY: invariant 1.
-    let inherited = unsafe { outer.as_ref() };
-    if inherited.is_none() {
-        CHECKPOINTS.with(|passed| passed.set(0));
-    }
-    let frame = Frame { scope, task: scope.task_id().or_else(|| inherited.and_then(|frame| frame.task)), outer };
-    // Declared after `frame`, so dropped before it.
-    let _leave = Leave(&frame);
-    INNERMOST.with(|innermost| innermost.set(&frame));
+pub(super) fn within<R>(scope: &Arc<Scope>, inside: impl FnOnce() -> R) -> R {
+    let frame = Frame::new(scope);
+    // SAFETY: just made; dropped here, by return or by unwinding.
+    let _entered = unsafe { frame.enter() };
     inside()
 }
 
-struct Leave<'a>(&'a Frame);
+/// As long as it lives, its frame is the innermost one of this thread, or around that.
+pub(super) struct Entered<'a> {
+    frame: &'a Frame,
+    /// The frame's, which would have to be read anew: whoever was called might have changed that.
+    outer: *const Frame,
+}
 
-impl Drop for Leave<'_> {
+impl Drop for Entered<'_> {
     #[inline]
     fn drop(&mut self) {
         INNERMOST.with(|innermost| {
-            if !ptr::eq(innermost.get(), self.0) {
+            if !ptr::eq(innermost.get(), self.frame) {
                 polls_interleaved();
             }
-            innermost.set(self.0.outer);
+            innermost.set(self.outer);
         });
     }
 }

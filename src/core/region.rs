@@ -16,10 +16,9 @@ use std::task::{Context, Poll, Waker};
 
 use pin_project_lite::pin_project;
 
-use super::frame;
+use super::frame::{self, Frame};
 use super::panic::FirstPanic;
-use super::scope::Scope;
-use super::shield::ShieldScope;
+use super::scope::{Look, Scope};
 use super::sync::Arc;
 use crate::Cancelled;
 
@@ -58,61 +57,92 @@ impl<F> Region<F> {
 
 impl<F: Future> Region<F> {
     /// Polls the body once. `suspended` runs if it is `Pending`, before the cancellation is looked at again.
-    #[inline]
+    #[inline(always)]
     pub(super) fn poll(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         suspended: impl FnOnce(&mut Context<'_>, &Scope),
     ) -> Poll<Result<F::Output, Cancelled>> {
         let mut this = self.project();
-        let scope = &*this.scope;
+        let owner = &*this.scope;
+        let scope: &Scope = owner;
         let Some(body) = this.body.as_mut().as_pin_mut() else { polled_after_its_end() };
         // Not without a body: after the end it belongs to the guards that are left (invariant 3 of `scope.rs`).
-        if let Some(outer) = scope.take_outer() {
-            let_go(scope, outer, cx.waker());
+        if scope.holds_outer() {
+            let_go(scope, cx.waker());
         }
-        let Some(look) = scope.look() else { polled_after_its_end() };
-        if look.has_request() && scope.shields.open_now() == 0 && scope.try_end_for_request(look) {
-            drop_body(this.body, scope);
+        let look = scope.look();
+        if !look.is_quiet() && delivers_at_once(scope, look) {
+            drop_body(this.body, owner);
             return Poll::Ready(Err(Cancelled::new()));
         }
 
-        let polled = frame::enter(scope, || {
-            let panicked = EndOnUnwind(scope);
-            let polled = body.poll(cx);
-            mem::forget(panicked);
-            polled
-        });
+        let frame = Frame::new(owner);
+        // SAFETY: just made; dropped below or by unwinding, and `owner` is borrowed until then.
+        let entered = unsafe { frame.enter() };
+        let panicked = EndOnUnwind(scope);
+        let polled = body.poll(cx);
+        mem::forget(panicked);
+        drop(entered);
         if let Poll::Ready(value) = polled {
             scope.end_of_body();
-            drop_body(this.body, scope);
+            drop_body(this.body, owner);
             return Poll::Ready(Ok(value));
         }
 
         let panicked = SuspendOnUnwind(scope, cx.waker());
         suspended(cx, scope);
-        let look = scope.register(cx.waker());
         mem::forget(panicked);
+        let look = scope.look_for(cx.waker()).unwrap_or_else(|look| register(scope, look, cx.waker()));
         // As it all is after the registration: a request or the close of a shield from before it is seen here, one from
         // after it finds the waker.
-        let shielded = scope.shields.open_now() > 0;
-        if !shielded && scope.try_end_for_request(look) {
-            drop_body(this.body, scope);
+        let shields = scope.shields.counted_in();
+        if (shields != 0 || look.has_request()) && delivers_now(scope, look, shields) {
+            drop_body(this.body, owner);
             return Poll::Ready(Err(Cancelled::new()));
-        }
-        if shielded {
-            scope.hold_outer();
         }
         Poll::Pending
     }
 }
 
+// What few polls have to do, out of the way of the others.
+
 /// Closes the shield of the scope around, which was held while this one was suspended.
 #[cold]
-fn let_go(scope: &Scope, outer: ShieldScope, waker: &Waker) {
+fn let_go(scope: &Scope, waker: &Waker) {
     let panicked = SuspendOnUnwind(scope, waker);
-    drop(outer);
+    drop(scope.take_outer());
     mem::forget(panicked);
+}
+
+/// Whether a poll delivers without polling the body.
+#[cold]
+fn delivers_at_once(scope: &Scope, look: Look) -> bool {
+    if !look.is_live() {
+        polled_after_its_end();
+    }
+    scope.shields.open_now() == 0 && scope.try_end_for_request(look)
+}
+
+#[cold]
+fn register(scope: &Scope, look: Look, waker: &Waker) -> Look {
+    let panicked = SuspendOnUnwind(scope, waker);
+    let look = scope.register(look, waker.clone());
+    mem::forget(panicked);
+    look
+}
+
+/// Whether a poll delivers now that the body was `Pending`. If a shield is open, the scope is suspended with it.
+#[cold]
+fn delivers_now(scope: &Scope, look: Look, shields: i64) -> bool {
+    let shielded = scope.shields.open_of(shields) > 0;
+    if !shielded && scope.try_end_for_request(look) {
+        return true;
+    }
+    if shielded {
+        scope.hold_outer();
+    }
+    false
 }
 
 #[cold]
@@ -138,6 +168,7 @@ impl Drop for SuspendOnUnwind<'_> {
 }
 
 /// Drops the body inside its scope, and ends the scope, also if a destructor panics.
+#[inline(never)]
 fn drop_body<F>(mut body: Pin<&mut Option<F>>, scope: &Arc<Scope>) {
     struct End<'a>(&'a Arc<Scope>);
 
@@ -148,11 +179,11 @@ fn drop_body<F>(mut body: Pin<&mut Option<F>>, scope: &Arc<Scope>) {
     }
 
     let _end = End(scope);
-    frame::enter(scope, || body.set(None));
+    frame::within(scope, || body.set(None));
 }
 
 /// The body panicked: nothing is delivered to it any more, and it is dropped with its wrapper.
-struct EndOnUnwind<'a>(&'a Arc<Scope>);
+struct EndOnUnwind<'a>(&'a Scope);
 
 impl Drop for EndOnUnwind<'_> {
     fn drop(&mut self) {

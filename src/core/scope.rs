@@ -107,6 +107,17 @@ impl UnwindSafe for Scope {}
 impl RefUnwindSafe for Scope {}
 
 impl Look {
+    /// Alive, and nothing to deliver.
+    #[inline]
+    pub(super) fn is_quiet(self) -> bool {
+        self.0 & (ENDING | MAX_REQUESTS << REQUESTS_SHIFT) == 0
+    }
+
+    pub(super) fn is_live(self) -> bool {
+        is_live(self.0)
+    }
+
+    #[inline]
     pub(super) fn has_request(self) -> bool {
         requests(self.0) > 0
     }
@@ -167,7 +178,7 @@ impl Scope {
     /// says `None`.
     #[inline]
     fn take_waker(&self, change: impl Fn(u64) -> Option<u64>) -> Result<Option<Waker>, u64> {
-        // ORDERING: acquire, pairs with the release in `replace`: the copy is what was put in place for the registration
+        // ORDERING: acquire, pairs with the release in `register`: the copy is what was put in place for the registration
         // found here, or later. And whoever learns that the scope is done sees what its body did (release in `end`).
         let mut word = self.word.load(Ordering::Acquire);
         loop {
@@ -175,7 +186,7 @@ impl Scope {
             let copied = (word & WAKER != 0).then(|| self.waker.copy());
             // ORDERING: release, pairs with the acquire of `try_end_for_request` (what was done before `cancel` is visible to
             // the destructors that it causes), of `cancelling`, `uncancel` and `has_pending_request` (and to whoever sees the
-            // request), and of `replace` (who registers next sees the shield closed). Acquire on failure, as above.
+            // request), and of `register` (who registers next sees the shield closed). Acquire on failure, as above.
             match self.word.compare_exchange_weak(word, next & !WAKER, Ordering::Release, Ordering::Acquire) {
                 // SAFETY: copied after a load of this word and before it was exchanged, as invariant 2 of `waker.rs` wants.
                 Ok(_) => return Ok(copied.map(|waker| unsafe { waker.claim() })),
@@ -235,13 +246,12 @@ impl Scope {
 
     // What only the polling side calls: whoever has the wrapper pinned and exclusively.
 
-    /// How the scope is, for a poll that begins; `None` if it has ended.
+    /// How the scope is, for a poll that begins.
     #[inline]
-    pub(super) fn look(&self) -> Option<Look> {
+    pub(super) fn look(&self) -> Look {
         // ORDERING: relaxed; a request made before the last wake is visible by that wake, and for one made later this poll
         // looks again, or is woken.
-        let word = self.word.load(Ordering::Relaxed);
-        is_live(word).then_some(Look(word))
+        Look(self.word.load(Ordering::Relaxed))
     }
 
     /// The delivery decision, when no shield is open: live to ending, if there is a request.
@@ -281,17 +291,17 @@ impl Scope {
         let _ = self.word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
     }
 
-    /// Makes `waker` the one to wake, if it is not that already. How the scope is after that.
+    /// How the scope is, after its body was `Pending`: as `Ok` if `waker` is the one to wake already.
     #[inline]
-    pub(super) fn register(&self, waker: &Waker) -> Look {
+    pub(super) fn look_for(&self, waker: &Waker) -> Result<Look, Look> {
         // ORDERING: relaxed. Clear here means that this side has registered none, or that somebody has taken it to call it.
         // Set here although somebody has taken it: he has yet to call it, and this scope is polled again.
         let word = self.word.load(Ordering::Relaxed);
-        if word & WAKER != 0 && self.waker.holds(waker) { Look(word) } else { self.replace(word, waker.clone()) }
+        if word & WAKER != 0 && self.waker.holds(waker) { Ok(Look(word)) } else { Err(Look(word)) }
     }
 
-    #[cold]
-    fn replace(&self, word: u64, waker: Waker) -> Look {
+    /// Makes `waker` the one to wake. How the scope is after that.
+    pub(super) fn register(&self, Look(word): Look, waker: Waker) -> Look {
         // Where `WAKER` is clear it stays so, and the place is this side's (invariant 1 of `waker.rs`).
         let former = if word & WAKER != 0 { self.take_waker(Some) } else { Ok(None) };
         self.waker.put(waker);
@@ -321,8 +331,14 @@ impl Scope {
         self.outer.with_mut(|outer| unsafe { *outer = shield });
     }
 
-    /// At the start of a poll, when the wrapper is dropped, and by the last guard: the caller drops what was held.
+    /// Whether [`take_outer`](Self::take_outer) has something to give. Polling side only, before the end.
     #[inline]
+    pub(super) fn holds_outer(&self) -> bool {
+        // SAFETY: invariant 3; no reference into the cell is ever kept.
+        self.outer.with(|outer| unsafe { (*outer).is_some() })
+    }
+
+    /// At the start of a poll, when the wrapper is dropped, and by the last guard: the caller drops what was held.
     pub(super) fn take_outer(&self) -> Option<ShieldScope> {
         // SAFETY: invariant 3; no reference into the cell is ever kept.
         self.outer.with_mut(|outer| unsafe { (*outer).take() })

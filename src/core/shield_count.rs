@@ -67,8 +67,19 @@ impl ShieldCount {
     /// How many guards are open. Polling side only, before the seal.
     #[inline]
     pub(super) fn open_now(&self) -> i64 {
+        self.open_of(self.counted_in())
+    }
+
+    /// The first half of [`open_now`](Self::open_now): no guard is open if this is 0. Polling side only, before the seal.
+    #[inline]
+    pub(super) fn counted_in(&self) -> i64 {
         // ORDERING: relaxed, this side alone writes `local`.
-        let local = self.local.load(Ordering::Relaxed);
+        self.local.load(Ordering::Relaxed)
+    }
+
+    /// The second half of [`open_now`](Self::open_now).
+    #[inline]
+    pub(super) fn open_of(&self, local: i64) -> i64 {
         if local == 0 {
             return 0;
         }

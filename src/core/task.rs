@@ -115,7 +115,7 @@ impl<F> ShieldableTask<F> {
 impl<F: Future> Future for ShieldableTask<F> {
     type Output = Result<F::Output, Cancelled>;
 
-    #[inline]
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.project().region.poll(cx, |_, _| {})
     }
