@@ -59,6 +59,8 @@ mod programs;
 mod races;
 #[path = "models/reentrant.rs"]
 mod reentrant;
+#[path = "models/references.rs"]
+mod references;
 #[path = "models/requests.rs"]
 mod requests;
 #[path = "models/shields.rs"]
@@ -100,6 +102,7 @@ fn main() -> std::process::ExitCode {
         lost::MODELS,
         limits::MODELS,
         owners::MODELS,
+        references::MODELS,
         unwinding::MODELS,
         wakers::MODELS,
         inside::MODELS,

@@ -200,12 +200,12 @@ pub const ALL: &[Scenario] = &[
         })
     }),
     ("tokio_shield", || repeat!(async {}.shield())),
-    ("poll_bare", || polls(pending::<()>())),
-    ("poll_task", || polls(ShieldableTask::new(pending::<()>()))),
-    ("poll_scope_in_task", || polls(ShieldableTask::new(CancelScope::new(pending::<()>())))),
+    ("poll_bare", || polls(hand::never())),
+    ("poll_task", || polls(ShieldableTask::new(hand::never()))),
+    ("poll_scope_in_task", || polls(ShieldableTask::new(CancelScope::new(hand::never())))),
     ("poll_run_until_cancelled", || {
         let token = CancellationToken::new();
-        polls(token.run_until_cancelled(pending::<()>()))
+        polls(token.run_until_cancelled(hand::never()))
     }),
     ("cancel_scope", || {
         in_task(async {

@@ -36,7 +36,7 @@ const CHECKPOINT_BUDGET: u32 = 128;
 /// A scope that is being polled, or whose body is being dropped, on this thread.
 pub(super) struct Frame {
     scope: *const Arc<Scope>,
-    /// The innermost task, here or further out: the owner of the locks that are taken here.
+    /// Of the scope, if it is a task: nearer at hand here.
     task: Option<TaskId>,
     outer: *const Frame,
 }
@@ -46,12 +46,10 @@ impl Frame {
     #[inline(always)]
     pub(super) fn new(scope: &Arc<Scope>) -> Self {
         let outer = INNERMOST.with(Cell::get);
-        // SAFETY: invariant 1.
-        let inherited = unsafe { outer.as_ref() };
-        if inherited.is_none() {
+        if outer.is_null() {
             CHECKPOINTS.with(|passed| passed.set(0));
         }
-        Self { scope, task: scope.task_id().or_else(|| inherited.and_then(|frame| frame.task)), outer }
+        Self { scope, task: scope.task_id(), outer }
     }
 
     /// Makes it the innermost one of this thread. Without a closure: the poll of a scope is all one function then, which is
@@ -72,10 +70,6 @@ impl Frame {
         unsafe { &*self.scope }
     }
 
-    pub(super) fn task(&self) -> Option<TaskId> {
-        self.task
-    }
-
     pub(super) fn outer(&self) -> Option<&Frame> {
         // SAFETY: invariant 1; the outer frame has not been left while this one has not.
         unsafe { self.outer.as_ref() }
@@ -83,21 +77,13 @@ impl Frame {
 
     /// The scope of the innermost task, here or further out.
     pub(super) fn task_scope(&self) -> Option<&Arc<Scope>> {
-        self.outwards().map(Frame::scope).find(|scope| scope.task_id().is_some())
+        self.outwards().find(|frame| frame.task.is_some()).map(Frame::scope)
     }
 
     /// This frame and those around it, from the inside out.
     pub(super) fn outwards(&self) -> impl Iterator<Item = &Frame> {
         std::iter::successors(Some(self), |frame| frame.outer())
     }
-}
-
-/// Runs `inside` with `scope` as the innermost one of this thread.
-pub(super) fn within<R>(scope: &Arc<Scope>, inside: impl FnOnce() -> R) -> R {
-    let frame = Frame::new(scope);
-    // SAFETY: just made; dropped here, by return or by unwinding.
-    let _entered = unsafe { frame.enter() };
-    inside()
 }
 
 /// As long as it lives, its frame is the innermost one of this thread, or around that.
@@ -140,7 +126,12 @@ pub(super) fn with_innermost<R>(look: impl FnOnce(Option<&Frame>) -> R) -> R {
 /// The task that is being polled here: the owner of the locks that are taken.
 #[inline]
 pub(super) fn current_task() -> Option<TaskId> {
-    with_innermost(|frame| frame?.task())
+    with_innermost(|frame| frame?.task.or_else(|| inherited_task(frame?)))
+}
+
+#[cold]
+fn inherited_task(frame: &Frame) -> Option<TaskId> {
+    frame.outwards().find_map(|frame| frame.task)
 }
 
 /// Whether `scope` is anywhere among the frames of this thread.

@@ -211,6 +211,11 @@ handle!(CancelHandle, "scope");
 handle!(TaskHandle, "task");
 
 impl TaskHandle {
+    #[allow(dead_code, reason = "for the tokio adapter alone")]
+    pub(super) fn of(scope: Arc<Scope>) -> Self {
+        Self { scope }
+    }
+
     /// The innermost task that is being polled on this thread.
     ///
     /// # Panics

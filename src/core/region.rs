@@ -16,7 +16,7 @@ use std::task::{Context, Poll, Waker};
 
 use pin_project_lite::pin_project;
 
-use super::frame::{self, Frame};
+use super::frame::Frame;
 use super::panic::FirstPanic;
 use super::scope::{Look, Scope};
 use super::sync::Arc;
@@ -33,13 +33,7 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
             if this.body.is_some() {
-                this.scope.end_by_drop();
-                let outer = this.scope.take_outer();
-                let mut panic = FirstPanic::default();
-                panic.catch(|| drop_body(this.body, this.scope));
-                // After the body: its destructors still count as inside the shield that they run under.
-                panic.catch(|| drop(outer));
-                panic.resume();
+                drop_out_of_turn(this.body, this.scope);
             }
         }
     }
@@ -167,19 +161,35 @@ impl Drop for SuspendOnUnwind<'_> {
     }
 }
 
+/// The wrapper is dropped before its body has come to an end.
+#[cold]
+fn drop_out_of_turn<F>(body: Pin<&mut Option<F>>, scope: &Arc<Scope>) {
+    scope.end_by_drop();
+    let outer = scope.take_outer();
+    let mut panic = FirstPanic::default();
+    panic.catch(|| drop_body(body, scope));
+    // After the body: its destructors still count as inside the shield that they run under.
+    panic.catch(|| drop(outer));
+    panic.resume();
+}
+
 /// Drops the body inside its scope, and ends the scope, also if a destructor panics.
 #[inline(never)]
 fn drop_body<F>(mut body: Pin<&mut Option<F>>, scope: &Arc<Scope>) {
     struct End<'a>(&'a Arc<Scope>);
 
     impl Drop for End<'_> {
+        #[inline]
         fn drop(&mut self) {
             Scope::end(self.0);
         }
     }
 
     let _end = End(scope);
-    frame::within(scope, || body.set(None));
+    let frame = Frame::new(scope);
+    // SAFETY: just made; dropped here, by return or by unwinding, and `scope` is borrowed until then.
+    let _entered = unsafe { frame.enter() };
+    body.set(None);
 }
 
 /// The body panicked: nothing is delivered to it any more, and it is dropped with its wrapper.

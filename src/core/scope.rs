@@ -48,7 +48,7 @@ use super::identity::TaskId;
 use super::shield::ShieldScope;
 use super::shield_count::ShieldCount;
 use super::sync::atomic::{AtomicU64, Ordering};
-use super::sync::{Arc, UnsafeCell};
+use super::sync::{Arc, UnsafeCell, one, two};
 use super::waker::WakerPlace;
 
 const ENDING: u64 = 1;
@@ -106,6 +106,12 @@ unsafe impl Sync for Scope {}
 impl UnwindSafe for Scope {}
 impl RefUnwindSafe for Scope {}
 
+impl Task {
+    fn new(name: Option<Box<str>>) -> Self {
+        Self { id: TaskId::next(), name, asleep: AtomicU64::new(0) }
+    }
+}
+
 impl Look {
     /// Alive, and nothing to deliver.
     #[inline]
@@ -125,21 +131,26 @@ impl Look {
 
 impl Scope {
     pub(super) fn anonymous() -> Arc<Self> {
-        Self::new(None)
+        one(|| Self::new(None))
     }
 
     pub(super) fn task(name: Option<Box<str>>) -> Arc<Self> {
-        Self::new(Some(Task { id: TaskId::next(), name, asleep: AtomicU64::new(0) }))
+        one(|| Self::new(Some(Task::new(name))))
     }
 
-    fn new(task: Option<Task>) -> Arc<Self> {
-        Arc::new(Self {
+    /// One for the wrapper and one for a handle, made at once.
+    pub(super) fn task_and_handle() -> (Arc<Self>, Arc<Self>) {
+        two(|| Self::new(Some(Task::new(None))))
+    }
+
+    fn new(task: Option<Task>) -> Self {
+        Self {
             word: AtomicU64::new(0),
             shields: ShieldCount::new(),
             waker: WakerPlace::new(),
             outer: UnsafeCell::new(None),
             task,
-        })
+        }
     }
 
     pub(super) fn task_id(&self) -> Option<TaskId> {
@@ -352,6 +363,7 @@ impl Scope {
     }
 
     /// Ending to done: the body has been dropped and the scope has left the frames.
+    #[inline]
     pub(super) fn end(this: &Arc<Self>) {
         if this.shields.open_now() > 0 {
             Self::leave_to_guards(this);

@@ -82,6 +82,13 @@ impl<F> ShieldableTask<F> {
         Self { region: Region::new(future, Scope::task(None)) }
     }
 
+    /// A task and its handle: the two references that a spawned task begins with, made at once.
+    #[allow(dead_code, reason = "for the tokio adapter alone")]
+    pub(crate) fn with_handle(future: F) -> (Self, TaskHandle) {
+        let (scope, handle) = Scope::task_and_handle();
+        (Self { region: Region::new(future, scope) }, TaskHandle::of(handle))
+    }
+
     /// A task with a name for diagnosis; names need not be unique.
     ///
     /// # Examples

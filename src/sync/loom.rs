@@ -9,6 +9,17 @@ pub(crate) use ::loom::sync::atomic;
 /// so there is nothing to explore in it.
 pub(crate) use std::sync::atomic::AtomicU64 as GlobalCounter;
 
+pub(crate) fn one<T>(make: impl FnOnce() -> T) -> Arc<T> {
+    Arc::new(make())
+}
+
+/// Two references to one value.
+#[allow(dead_code, reason = "for the tokio adapter alone, which is not here")]
+pub(crate) fn two<T>(make: impl FnOnce() -> T) -> (Arc<T>, Arc<T>) {
+    let one = one(make);
+    (one.clone(), one)
+}
+
 /// Loom's cell: an access without a happens-before edge to the last conflicting one fails the model. To drop it is one.
 #[derive(Debug, Default)]
 pub(crate) struct UnsafeCell<T: ?Sized>(::loom::cell::UnsafeCell<T>);

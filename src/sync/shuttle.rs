@@ -6,6 +6,17 @@ pub(crate) use ::shuttle::sync::atomic;
 /// Ids are distinct by the read-modify-write alone and publish nothing, so there is nothing to schedule around it.
 pub(crate) use std::sync::atomic::AtomicU64 as GlobalCounter;
 
+pub(crate) fn one<T>(make: impl FnOnce() -> T) -> Arc<T> {
+    Arc::new(make())
+}
+
+/// Two references to one value.
+#[allow(dead_code, reason = "for the tokio adapter alone, which is not here")]
+pub(crate) fn two<T>(make: impl FnOnce() -> T) -> (Arc<T>, Arc<T>) {
+    let one = one(make);
+    (one.clone(), one)
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct UnsafeCell<T: ?Sized>(std::cell::UnsafeCell<T>);
 

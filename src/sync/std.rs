@@ -1,13 +1,17 @@
-//! The primitives of the ordinary build: std's own, with nothing in between.
+//! The primitives of the ordinary build: std's own, with nothing in between, but for the reference count (`counted.rs`).
 //!
 //! This module and its siblings `loom.rs` and `shuttle.rs` are the only places that name an atomic, a cell, a
 //! mutex, a reference count or a thread-local whose accesses a checker has to see. The files of `core/` are compiled once
 //! over each of them. What they take from std itself belongs to one thread, or to the user (an `Arc` around a lock).
 
-pub(crate) use std::sync::Arc;
+#[path = "counted.rs"]
+mod counted;
+
 pub(crate) use std::sync::atomic;
 /// A counter in a `static`; ids are distinct by its read-modify-write alone, so the checkers' copies share it.
 pub(crate) use std::sync::atomic::AtomicU64 as GlobalCounter;
+
+pub(crate) use self::counted::{Arc, one, two};
 
 /// An `UnsafeCell` with the closures of loom's, so that loom can check each access.
 #[derive(Debug, Default)]

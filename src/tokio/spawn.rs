@@ -40,7 +40,8 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    ShieldableTask::new(future).spawn()
+    let (task, handle) = ShieldableTask::with_handle(future);
+    JoinHandle::new(tokio::spawn(task), handle)
 }
 
 /// Spawns `future` as a [`ShieldableTask`] on the current thread's [`LocalSet`](tokio::task::LocalSet) or local runtime.
@@ -70,7 +71,8 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    ShieldableTask::new(future).spawn_local()
+    let (task, handle) = ShieldableTask::with_handle(future);
+    JoinHandle::new(tokio::task::spawn_local(task), handle)
 }
 
 /// Spawns `future` as a [`ShieldableTask`] on the runtime of `runtime`, from anywhere.
@@ -88,7 +90,8 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    ShieldableTask::new(future).spawn_on(runtime)
+    let (task, handle) = ShieldableTask::with_handle(future);
+    JoinHandle::new(runtime.spawn(task), handle)
 }
 
 impl<F> ShieldableTask<F>

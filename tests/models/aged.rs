@@ -65,6 +65,16 @@ mod sync {
     pub(crate) use std::sync::Arc;
 
     pub(crate) use super::ids::GlobalCounter;
+
+    pub(crate) fn one<T>(make: impl FnOnce() -> T) -> Arc<T> {
+        Arc::new(make())
+    }
+
+    pub(crate) fn two<T>(make: impl FnOnce() -> T) -> (Arc<T>, Arc<T>) {
+        let one = one(make);
+        (one.clone(), one)
+    }
+
     pub(crate) use crate::plain_sync::{Mutex, UnsafeCell, constructor, thread_cell};
 
     pub(crate) mod atomic {

@@ -1,10 +1,9 @@
 //! Opening and closing a shield; one poll through a task and through a scope inside it.
 
 use std::cell::Cell;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::hint::black_box;
 use std::pin::pin;
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use shieldable::{CancelScope, ShieldableTask, shield_scope};
@@ -81,25 +80,20 @@ fn poll_often(times: u64, future: impl Future) -> Duration {
     start.elapsed()
 }
 
-fn never() -> impl Future<Output = ()> {
-    poll_fn(|_| {
-        black_box(());
-        Poll::Pending
-    })
-}
-
 fn polls(plan: &Plan) -> Vec<Line> {
     let token = CancellationToken::new();
     let sides = [
-        Side::timed("bare", |times| poll_often(times, never())),
-        Side::timed("ShieldableTask", |times| poll_often(times, ShieldableTask::new(never()))),
-        Side::timed("CancelScope in it", |times| poll_often(times, ShieldableTask::new(CancelScope::new(never())))),
-        Side::timed("run_until_cancelled", |times| poll_often(times, token.run_until_cancelled(never()))),
+        Side::timed("bare", |times| poll_often(times, hand::never())),
+        Side::timed("ShieldableTask", |times| poll_often(times, ShieldableTask::new(hand::never()))),
+        Side::timed("CancelScope in it", |times| {
+            poll_often(times, ShieldableTask::new(CancelScope::new(hand::never())))
+        }),
+        Side::timed("run_until_cancelled", |times| poll_often(times, token.run_until_cancelled(hand::never()))),
         Side::timed("select! with cancelled()", |times| {
             let select = async {
                 tokio::select! {
                     () = token.cancelled() => {}
-                    () = never() => {}
+                    () = hand::never() => {}
                 }
             };
             poll_often(times, select)

@@ -29,20 +29,21 @@ async fn theirs(times: u64) -> Duration {
 }
 
 pub(super) fn run(plan: &Plan) -> Outcome {
-    let (single, multi) = (current_thread(), two_workers());
+    // Each time in a runtime of its own: where the allocator puts the tasks of one is luck, and lasts as long as it does.
     let sides = [
-        Side::timed("shieldable::spawn", |times| single.block_on(ours(times))),
-        Side::timed("tokio::spawn", |times| single.block_on(theirs(times))),
+        Side::timed("shieldable::spawn", |times| current_thread().block_on(ours(times))),
+        Side::timed("tokio::spawn", |times| current_thread().block_on(theirs(times))),
         Side::timed("shieldable::spawn, 2 workers", |times| {
-            multi.block_on(async { tokio::spawn(ours(times)).await.unwrap() })
+            two_workers().block_on(async { tokio::spawn(ours(times)).await.unwrap() })
         }),
         Side::timed("tokio::spawn, 2 workers", |times| {
-            multi.block_on(async { tokio::spawn(theirs(times)).await.unwrap() })
+            two_workers().block_on(async { tokio::spawn(theirs(times)).await.unwrap() })
         }),
     ];
     let [one_ours, one_theirs, two_ours, two_theirs] = in_turns(plan, "spawn", sides);
 
     let allocated = |work: &dyn Fn() -> Duration| -> Allocations { allocations_of(work).1 };
+    let single = current_thread();
     let mine = allocated(&|| single.block_on(ours(1000)));
     let tokios = allocated(&|| single.block_on(theirs(1000)));
     let per_task = |allocations: u64| allocations as f64 / 1000.0;

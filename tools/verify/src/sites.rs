@@ -102,5 +102,7 @@ pub fn core_files(root: &Path) -> Result<Vec<(String, String)>> {
         }
     }
     files.sort();
+    let counted = "src/sync/counted.rs";
+    files.push((counted.into(), fs::read_to_string(root.join(counted))?));
     Ok(files)
 }
