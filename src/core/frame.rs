@@ -62,7 +62,7 @@ impl Frame {
     #[inline(always)]
     pub(super) unsafe fn enter(&self) -> Entered<'_> {
         INNERMOST.with(|innermost| innermost.set(self));
-        Entered { frame: self, outer: self.outer }
+        Entered { frame: self }
     }
 
     pub(super) fn scope(&self) -> &Arc<Scope> {
@@ -89,8 +89,6 @@ impl Frame {
 /// As long as it lives, its frame is the innermost one of this thread, or around that.
 pub(super) struct Entered<'a> {
     frame: &'a Frame,
-    /// The frame's, which would have to be read anew: whoever was called might have changed that.
-    outer: *const Frame,
 }
 
 impl Drop for Entered<'_> {
@@ -100,7 +98,7 @@ impl Drop for Entered<'_> {
             if !ptr::eq(innermost.get(), self.frame) {
                 polls_interleaved();
             }
-            innermost.set(self.outer);
+            innermost.set(self.frame.outer);
         });
     }
 }

@@ -83,7 +83,8 @@ impl ShieldCount {
         if local == 0 {
             return 0;
         }
-        // ORDERING: acquire, pairs with `close_elsewhere`: the shielded section happened before the delivery.
+        // ORDERING: acquire, pairs with `close_elsewhere`: the shielded section happened before the delivery, and the
+        // reference that the guard has cloned is counted for whoever frees the scope.
         let foreign = self.foreign.load(Ordering::Acquire);
         local - foreign
     }
@@ -102,7 +103,7 @@ impl ShieldCount {
         // ORDERING: relaxed, this side alone writes `local`.
         let local = self.local.load(Ordering::Relaxed);
         // ORDERING: release, so that the last guard closed elsewhere sees what was left for it; acquire, so that the
-        // scope may be freed here after the guards' last accesses to it.
+        // scope may be freed here after the guards' last accesses to it, with their references counted.
         self.foreign.fetch_sub(local, Ordering::AcqRel) != local
     }
 }

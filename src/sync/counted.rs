@@ -4,13 +4,15 @@
 //! of each clone and each drop. This one can begin with two references, and its last one is given up by a load. A task
 //! that is spawned and joined makes one read-modify-write instead of four, a scope without handles none instead of two.
 //!
-//! The builds for checkers have their checkers' `Arc`, which watches for leaks. This file is checked by itself, compiled over
-//! the checkers' atomics (`tests/models/references.rs`).
+//! The builds for checkers have the `Arc` that comes with them; loom's watches for leaks. This file is checked apart,
+//! compiled over the checkers' atomics: by itself and with the core on top (`tests/models/references.rs`).
 //!
 //! # Invariants
-//! 1. `count` is the number of references, and the value is there while there is one.
-//! 2. A count of 1 that the owner of a reference sees is its own: another reference is cloned from one that is there, and
-//!    nobody but the owner has this one. So it stays 1.
+//! 1. `count` is the number of references that are still to be dropped, and the value is there while there is one.
+//! 2. Who drops a reference and sees a count of 1 drops the last one, and nobody clones another. Nobody else has this one,
+//!    and those who clone from copies that are not counted, the guards (`shield.rs`), have counted their clones by then:
+//!    they do so before they close, and the reference that keeps a scope for its open guards is not dropped before these
+//!    have been seen closed (the acquires in `shield_count.rs`).
 
 use std::ops::Deref;
 use std::ptr::{self, NonNull};
@@ -42,7 +44,7 @@ pub(crate) fn two<T>(make: impl FnOnce() -> T) -> (Arc<T>, Arc<T>) {
     (Arc(counted), Arc(counted))
 }
 
-/// The value is made where it stays, and not on the stack first.
+/// In this order, so that the compiler makes the value where it stays, and not on the stack first.
 fn counted<T>(count: u64, make: impl FnOnce() -> T) -> NonNull<Counted<T>> {
     let mut place = Box::new_uninit();
     place.write(Counted { count: AtomicU64::new(count), value: make() });

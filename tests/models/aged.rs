@@ -1,7 +1,7 @@
 //! The core once more, from the same source files, over counters that need not begin at zero: what a limit does shows
 //! without the sixteen million steps up to it, of which a checker would remember each one.
 //!
-//! And its task ids come from a counter that the checker sees. In the crate's own modules for checkers that is a static of
+//! Its references are those of the ordinary build. And its task ids come from a counter that the checker sees. In the crate's own modules for checkers that is a static of
 //! std, which outlives executions, and between whose accesses no other thread ever comes.
 
 use std::collections::VecDeque;
@@ -59,23 +59,11 @@ pub fn after_levels<R>(levels: u64, owner: TaskId, make: impl FnOnce() -> R) -> 
     made
 }
 
-/// As `src/sync/` has it for this checker, but for the counters. References are std's, since a scope that is shielded by
-/// nobody's guards is never freed.
+/// As `src/sync/` has it for this checker, but for the counters and the references.
 mod sync {
-    pub(crate) use std::sync::Arc;
-
     pub(crate) use super::ids::GlobalCounter;
-
-    pub(crate) fn one<T>(make: impl FnOnce() -> T) -> Arc<T> {
-        Arc::new(make())
-    }
-
-    pub(crate) fn two<T>(make: impl FnOnce() -> T) -> (Arc<T>, Arc<T>) {
-        let one = one(make);
-        (one.clone(), one)
-    }
-
     pub(crate) use crate::plain_sync::{Mutex, UnsafeCell, constructor, thread_cell};
+    pub(crate) use crate::references::watched::{Arc, one, two};
 
     pub(crate) mod atomic {
         pub(crate) use super::super::{AtomicI64, AtomicU64};
