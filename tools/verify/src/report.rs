@@ -72,7 +72,7 @@ fn page(parts: &[Part], grid: &Grid) -> String {
     let missing = parts.iter().filter(|part| part.outcome != Outcome::Green).count() - failed;
     let (class, verdict) = match (parts.is_empty(), failed, missing) {
         (true, ..) => ("none-badge", "the ladder has not run".to_owned()),
-        (_, 0, 0) => ("green", format!("all {} checks green", parts.len())),
+        (_, 0, 0) => ("green", format!("{0} of {0} checks green", parts.len())),
         (_, 0, _) => ("interrupted", format!("{} checks green, {missing} not run", parts.len() - missing)),
         _ => ("failed", format!("{failed} of {} checks failed", parts.len())),
     };
