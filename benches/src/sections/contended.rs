@@ -12,7 +12,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use tokio::runtime::Runtime;
 use tokio::sync::Barrier;
 use tokio::task::yield_now;
 
@@ -193,12 +192,13 @@ async fn task<L: Contended>(shared: Arc<Shared<L>>, section: Section, record: us
     tally
 }
 
-fn run_once<L: Contended>(runtime: &Runtime, tasks: usize, section: Section, length: Duration, record: bool) -> Run {
+fn run_once<L: Contended>(tasks: usize, section: Section, length: Duration, record: bool) -> Run {
     let record = if record { RECORDED / tasks } else { 0 };
     let (begin, stop) = (Barrier::new(2), AtomicBool::new(false));
     let (queued, events) = (AtomicUsize::new(0), AtomicU32::new(0));
     let shared = Arc::new(Shared { lock: L::new(), begin, queued, stop, events });
-    let (tallies, took) = runtime.block_on(async {
+    // In a runtime of its own: what its workers fall into, one of them ahead of the other, lasts as long as it does.
+    let (tallies, took) = two_workers().block_on(async {
         let first = L::spawn(gather(shared.clone()));
         shared.begin.wait().await;
         let running: Vec<_> = (0..tasks).map(|_| L::spawn(task(shared.clone(), section, record))).collect();
@@ -235,7 +235,7 @@ fn run_once<L: Contended>(runtime: &Runtime, tasks: usize, section: Section, len
     }
 }
 
-type Runner = fn(&Runtime, usize, Section, Duration, bool) -> Run;
+type Runner = fn(usize, Section, Duration, bool) -> Run;
 const SIDES: [(&str, Runner); 3] = [
     ("tokio::sync::Mutex", run_once::<tokio::sync::Mutex<()>>),
     ("RLock", run_once::<shieldable::RLock>),
@@ -243,14 +243,13 @@ const SIDES: [(&str, Runner); 3] = [
 ];
 
 pub(super) fn run(plan: &Plan) -> Outcome {
-    let runtime = two_workers();
     let mut lines = Vec::new();
     let (start, before) = (Instant::now(), kept_from_running());
     for section in Section::ALL {
         for tasks in TASKS {
             let what = format!("{tasks} tasks, {}", section.name());
-            let timed = rounds(plan, &runtime, &what, tasks, section, false);
-            let recorded = rounds(plan, &runtime, &format!("{what}, waits"), tasks, section, true);
+            let timed = rounds(plan, &what, tasks, section, false);
+            let recorded = rounds(plan, &format!("{what}, waits"), tasks, section, true);
             for side in [1, 2] {
                 lines.extend(lines_of(&what, side, &timed, &recorded));
             }
@@ -278,7 +277,7 @@ fn kept_from_running() -> Duration {
 /// Rounds of each side.
 type Rounds = [Vec<Run>; SIDES.len()];
 
-fn rounds(plan: &Plan, runtime: &Runtime, what: &str, tasks: usize, section: Section, record: bool) -> Rounds {
+fn rounds(plan: &Plan, what: &str, tasks: usize, section: Section, record: bool) -> Rounds {
     let length = Duration::from_millis(if plan.quick { 10 } else { 25 });
     let count = if plan.quick { 3 } else { 31 };
     let mut results = SIDES.map(|_| Vec::new());
@@ -287,7 +286,7 @@ fn rounds(plan: &Plan, runtime: &Runtime, what: &str, tasks: usize, section: Sec
             let index = if round % 2 == 0 { turn } else { SIDES.len() - 1 - turn };
             let (name, run) = SIDES[index];
             plan.say(format!("{what}: {name}, round {} of {count}", round + 1));
-            results[index].push(run(runtime, tasks, section, length, record));
+            results[index].push(run(tasks, section, length, record));
         }
     }
     results
