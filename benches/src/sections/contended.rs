@@ -118,6 +118,7 @@ struct Run {
     /// Of the waits, 99.9th percentile.
     long_wait: f64,
     overtaken: f64,
+    kept_from_running: Duration,
 }
 
 /// Enough for a run; recording stops when it is full, so that no allocation disturbs.
@@ -198,7 +199,8 @@ fn run_once<L: Contended>(tasks: usize, section: Section, length: Duration, reco
     let (queued, events) = (AtomicUsize::new(0), AtomicU32::new(0));
     let shared = Arc::new(Shared { lock: L::new(), begin, queued, stop, events });
     // In a runtime of its own: what its workers fall into, one of them ahead of the other, lasts as long as it does.
-    let (tallies, took) = two_workers().block_on(async {
+    let (runtime, before) = (two_workers(), kept_from_running());
+    let (tallies, took) = runtime.block_on(async {
         let first = L::spawn(gather(shared.clone()));
         shared.begin.wait().await;
         let running: Vec<_> = (0..tasks).map(|_| L::spawn(task(shared.clone(), section, record))).collect();
@@ -217,6 +219,8 @@ fn run_once<L: Contended>(tasks: usize, section: Section, length: Duration, reco
         }
         (tallies, took)
     });
+    // While its threads are there to be asked.
+    let kept_from_running = kept_from_running().saturating_sub(before);
     let total: u64 = tallies.iter().map(|tally| tally.operations).sum();
     let suspended: u64 = tallies.iter().map(|tally| tally.suspended).sum();
     let (least, most) = tallies
@@ -232,6 +236,7 @@ fn run_once<L: Contended>(tasks: usize, section: Section, length: Duration, reco
         smallest_share: least as f64 / most as f64,
         long_wait,
         overtaken,
+        kept_from_running,
     }
 }
 
@@ -244,18 +249,19 @@ const SIDES: [(&str, Runner); 3] = [
 
 pub(super) fn run(plan: &Plan) -> Outcome {
     let mut lines = Vec::new();
-    let (start, before) = (Instant::now(), kept_from_running());
+    let (start, mut kept) = (Instant::now(), Duration::ZERO);
     for section in Section::ALL {
         for tasks in TASKS {
             let what = format!("{tasks} tasks, {}", section.name());
             let timed = rounds(plan, &what, tasks, section, false);
             let recorded = rounds(plan, &format!("{what}, waits"), tasks, section, true);
+            kept += timed.iter().chain(&recorded).flatten().map(|run| run.kept_from_running).sum::<Duration>();
             for side in [1, 2] {
                 lines.extend(lines_of(&what, side, &timed, &recorded));
             }
         }
     }
-    let share = kept_from_running().saturating_sub(before).as_secs_f64() / start.elapsed().as_secs_f64() / 2.0;
+    let share = kept.as_secs_f64() / start.elapsed().as_secs_f64() / 2.0;
     lines.push(Line::alone(
         "share of the time that the workers were kept from running",
         Figure::Share(share),

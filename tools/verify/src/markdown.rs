@@ -15,7 +15,8 @@ const HEAD: &str = "\
 
 A check is worth what it would catch. Each row is a bug: the crate's own sources with one thing done wrong, compiled in
 and tried against each checker. The bugs are data, in `tools/verify/bugs/`; a test fails when one of them does not fit the
-sources any more, and when a memory ordering, a read-modify-write, a wake or a counter of `src/core` has none.
+sources any more, and when a memory ordering, a read-modify-write, a wake or a counter of `src/core` or of the reference
+count has none.
 
     cargo verify --matrix                            # what is missing or out of date, and this page anew
     cargo verify --matrix --bugs wake --checkers loom

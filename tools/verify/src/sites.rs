@@ -1,5 +1,5 @@
-//! Where src/core could be wrong in a systematic way, derived from its text: every memory ordering, every
-//! read-modify-write, every wake, every step and comparison of a counter.
+//! Where src/core and the reference count could be wrong in a systematic way, derived from their text: every memory
+//! ordering, every read-modify-write, every wake, every step and comparison of a counter.
 //!
 //! The text is read line by line, as rustfmt leaves it; comments do not count. That is enough for the small and uniform
 //! sources it is meant for, and `tests/catalogue.rs` fails when an access is written in a way that it would not see.
@@ -91,7 +91,7 @@ pub fn weaker(ordering: &str) -> &'static [&'static str] {
     }
 }
 
-/// The files of src/core with their text, by path from the root.
+/// The files of src/core, and the reference count under them, with their text, by path from the root.
 pub fn core_files(root: &Path) -> Result<Vec<(String, String)>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(root.join("src/core"))? {
