@@ -87,6 +87,23 @@ pub const FLAVOURS: &[(&str, Source)] = &[
         ),
     ),
     (
+        // The first lane alone sees to it that one of the queue is handed the lock while another of its task still sleeps
+        // there: how the workers are scheduled does not decide whether that is seen.
+        "several acquisitions of one task in one queue",
+        Source::Filled(
+            "task t0 { lock r0 <held> } task t1 { let lock r0 poll put s0 let lock r0 poll put s1 <wait> <first> <second> }
+             task t2 { lock r0 }
+             thread { poll t0 poll t1 drop t0 run t1 } thread { run t2 } thread { <outside> }",
+            &[
+                ("held", &["suspend", "yield", "lock r0 suspend"]),
+                ("wait", &["yield", "suspend", "lock r0"]),
+                ("first", &["take s0 await", "take s0 poll", "drop s0"]),
+                ("second", &["take s1 await", "take s1 poll yield poll", "lock r0"]),
+                ("outside", &["drop s0", "drop s1", "cancel t1", "drop t1", "drop t0", "poll t1"]),
+            ],
+        ),
+    ),
+    (
         "inner scopes that move between tasks, or whose guards do",
         Source::Filled(
             "task t0 { let scope c0 { <shield> <wait> <wait> } poll <around> } task t1 { <wait> take s0 <ask> yield }
