@@ -207,6 +207,16 @@ fn ids_are_never_given_out_twice_on_whatever_thread() {
     assert_eq!(distinct.len(), all.len());
 }
 
+/// TSK-2: they last for as many tasks as the docs say.
+#[test]
+fn a_thread_counts_its_ids_up_without_gaps_but_for_the_blocks_that_it_takes() {
+    let ids: Vec<TaskId> = (0..2_000).map(|_| ShieldableTask::new(async {}).handle().id()).collect();
+    let numbers: Vec<u64> = ids.iter().map(|id| id.to_string().parse().unwrap()).collect();
+    let gaps = numbers.windows(2).filter(|pair| pair[1] != pair[0] + 1).count();
+    assert!(gaps <= 2, "{gaps} gaps");
+    assert_eq!(format!("{:?} {:>9}", ids[0], ids[1]), format!("TaskId({}) {:>9}", numbers[0], numbers[1]));
+}
+
 /// RLK-1, RLK-12 on threads: tasks migrate, nest, and drop levels on other threads.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn re_entrance_holds_on_several_threads_with_levels_dropped_elsewhere() {

@@ -173,3 +173,47 @@ fn a_branch_that_found_the_lock_with_somebody_else_sleeps_and_is_woken_again() {
     drop((second, granted(task.poll(&third))));
     assert!(!lock.is_locked());
 }
+
+/// RLK-14, where there are more of them than are woken at a time.
+#[test]
+fn any_number_of_branches_is_woken_each_once() {
+    for number in [31, 32, 33, 100] {
+        let lock = shared();
+        let (mut owner, mut task) = (Stage::new(), Stage::new());
+        let held = owner.try_lock(&lock).unwrap();
+        let first = acquisition(&lock);
+        assert!(task.poll(&first).is_pending());
+        let branches: Vec<_> = (0..number).map(|_| (acquisition(&lock), Driven::new(pending::<()>()))).collect();
+        for (branch, woken) in &branches {
+            assert!(poll_with(&mut task, branch, &woken.waker()));
+        }
+        drop(held);
+        let first = granted(task.poll(&first));
+        assert!(branches.iter().all(|(_, woken)| woken.take_wakes() == 1), "{number} branches");
+        let entered: Vec<_> = branches.iter().map(|(branch, _)| granted(task.poll(branch))).collect();
+        drop((first, entered));
+        assert!(!lock.is_locked());
+    }
+}
+
+/// RLK-14, LCK-1: those that were woken and have not been polled are handed the lock in their turns.
+#[test]
+fn branches_that_were_woken_together_are_handed_the_lock_one_by_one() {
+    let lock = shared();
+    let (mut owner, mut task) = (Stage::new(), Stage::new());
+    let held = owner.try_lock(&lock).unwrap();
+    let branches: Vec<_> = (0..5).map(|_| (acquisition(&lock), Driven::new(pending::<()>()))).collect();
+    for (branch, woken) in &branches {
+        assert!(poll_with(&mut task, branch, &woken.waker()));
+    }
+    drop(held);
+    let wakes = || branches.iter().map(|(_, woken)| woken.take_wakes()).collect::<Vec<_>>();
+    assert_eq!(wakes(), [1, 0, 0, 0, 0]);
+    drop(granted(task.poll(&branches[0].0)));
+    assert_eq!(wakes(), [0, 1, 1, 1, 1]);
+    for (branch, _) in &branches[1..] {
+        drop(granted(task.poll(branch)));
+        assert_eq!(wakes(), [0; 5]);
+    }
+    assert!(!lock.is_locked());
+}
