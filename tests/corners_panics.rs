@@ -131,6 +131,20 @@ fn a_scope_left_suspended_by_the_panic_of_a_waker_still_shields_the_one_around_i
     task.finishes().unwrap();
 }
 
+/// NST-5, the same without a shield.
+#[test]
+fn a_scope_without_a_shield_left_suspended_by_the_panic_of_a_waker_shields_nothing() {
+    let mut task = Driven::new(ShieldableTask::new(async {
+        let mut inner = pin!(CancelScope::new(pending::<()>()));
+        let former = Hooks::new();
+        assert!(former.poll(inner.as_mut()).is_pending());
+        former.on_drop(|| panic!("in drop"));
+        assert_eq!(panic_text(|| _ = Hooks::new().poll(inner.as_mut())), "in drop");
+        assert!(!is_shielded());
+    }));
+    task.finishes().unwrap();
+}
+
 /// WTR-6: the panics of several wakers, and of what they panicked with, keep nobody from being woken.
 #[test]
 fn payloads_whose_destructors_panic_do_not_keep_a_waiter_asleep() {

@@ -205,6 +205,14 @@ async fn a_cancellation_is_told_from_an_abort_and_has_no_panic_to_give() {
     assert!(JoinError::from(Cancelled::new()).is_cancelled());
 }
 
+/// TSK-8
+#[tokio::test]
+async fn the_error_of_a_panic_shows_the_panic() {
+    let outcome: Result<(), _> = spawn(async { panic!("the ledger is gone") }).await;
+    let error = outcome.unwrap_err();
+    assert!(error.is_panic() && error.to_string().contains("panicked with message \"the ledger is gone\""), "{error}");
+}
+
 /// TSK-8, SCP-7
 #[tokio::test]
 async fn a_panic_is_given_back_as_it_was_thrown() {

@@ -3,8 +3,10 @@
 
 mod support;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::rc::Rc;
+use std::task::Poll;
 
 use shieldable::{CancelScope, ShieldableTask, checkpoint, is_shielded, shield_scope};
 use support::{Driven, panic_text};
@@ -24,6 +26,18 @@ fn the_count_of_requests_saturates() {
     assert!(Driven::new(scope).finishes().is_err());
 }
 
+/// DLV-2: as many bits as the count has, each of them counts.
+#[test]
+fn any_number_of_requests_keeps_the_body_from_being_polled() {
+    for bit in 0..24 {
+        let scope = CancelScope::new(async { panic!("polled after {} requests", 1 << bit) });
+        let handle = scope.handle();
+        (0..1 << bit).for_each(|_| assert!(handle.cancel()));
+        let outcome: Result<(), _> = Driven::new(scope).finishes();
+        assert!(outcome.is_err());
+    }
+}
+
 /// SHD-12
 #[test]
 fn one_shield_too_many_panics_and_is_not_opened() {
@@ -39,6 +53,21 @@ fn one_shield_too_many_panics_and_is_not_opened() {
         is_shielded()
     });
     assert_eq!(Driven::new(task).finishes(), Ok(true));
+}
+
+/// SHD-12: those that are open count, and not those that were closed outside the polls.
+#[test]
+fn shields_that_were_closed_elsewhere_make_room_for_others() {
+    const AT_A_TIME: usize = 1 << 18;
+    let guards = RefCell::new(Vec::with_capacity(AT_A_TIME));
+    let mut task = Driven::new(ShieldableTask::new(poll_fn(|_| {
+        guards.borrow_mut().extend((0..AT_A_TIME).map(|_| shield_scope()));
+        Poll::<()>::Pending
+    })));
+    for _ in 0..=LIMIT / AT_A_TIME {
+        task.suspends();
+        guards.borrow_mut().clear();
+    }
 }
 
 /// CHK-4
