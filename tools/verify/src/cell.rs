@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use serde::Deserialize;
 
 use crate::catalogue::Bug;
@@ -55,8 +55,9 @@ struct Run<'a> {
     place: &'a Place,
     budget: Duration,
     spent: Duration,
-    /// Executions, cases or tests so far.
+    /// Executions, cases or tests so far, and of what ran last.
     count: u64,
+    last: u64,
     times: BTreeMap<String, f64>,
 }
 
@@ -71,12 +72,14 @@ enum Notice {
 /// Tries the bug that is in the copy; the cell is without its key. `None` as cell: interrupted.
 pub fn run(column: &Column, place: &Place, bug: Option<&Bug>, budget: Duration, hints: &Hints) -> Result<Outcome> {
     let start = Instant::now();
-    let mut run = Run { column, place, budget, spent: Duration::ZERO, count: 0, times: BTreeMap::new() };
+    let mut run = Run { column, place, budget, spent: Duration::ZERO, count: 0, last: 0, times: BTreeMap::new() };
     let outcome = |run: Run, verdict, by, part, how: Option<&str>, evidence| {
         let after = (run.count > 0).then_some(run.count);
+        let own = (verdict == Verdict::Killed && 0 < run.last && run.last < run.count).then_some(run.last);
+        let budget = (verdict == Verdict::Unfinished).then_some(budget.as_secs());
         let seconds = (start.elapsed().as_secs_f64() * 10.0).round() / 10.0;
         let how = how.map(str::to_owned);
-        let cell = Cell { verdict, key: String::new(), by, part, after, how, seconds, date: today() };
+        let cell = Cell { verdict, key: String::new(), by, part, after, own, budget, how, seconds, date: today() };
         Outcome { cell: Some(cell), times: run.times, evidence }
     };
 
@@ -180,10 +183,11 @@ fn build(column: &Column, place: &Place, only: &[String]) -> Result<Built> {
     let built = process::run(&mut command, BUILD_LIMIT, &place.scratch)?;
     if built.end == End::Interrupted {
         // A compiler that is killed may leave half of its state behind, and the next one would trust it.
-        for profile in ["debug", "release"] {
-            let _ = fs::remove_dir_all(place.target.join(profile).join("incremental"));
-        }
+        remove_incremental(&place.target, 2);
         return Ok(Built::Interrupted);
+    }
+    if built.end == End::Timeout {
+        bail!("its build is not done after {} s: is the machine too busy?", BUILD_LIMIT.as_secs());
     }
     let messages: Vec<Message> = built.output.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     if built.end != End::Success {
@@ -202,6 +206,17 @@ fn build(column: &Column, place: &Place, only: &[String]) -> Result<Built> {
     // In the order of the wish, then as cargo has it.
     executables.sort_by_key(|(name, _)| only.iter().position(|wish| wish == name).unwrap_or(usize::MAX));
     Ok(Built::Executables(executables))
+}
+
+/// Beside the profiles of this machine there are those of a target that is named.
+fn remove_incremental(folder: &Path, depth: usize) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_name() == "incremental" {
+            let _ = fs::remove_dir_all(entry.path());
+        } else if depth > 0 && entry.path().is_dir() {
+            remove_incremental(&entry.path(), depth - 1);
+        }
+    }
 }
 
 impl Run<'_> {
@@ -232,8 +247,10 @@ impl Run<'_> {
         let run = self.start(path, &["--test-threads", "1"], limit)?;
         self.note(name, run.time);
         let started = |line: &str| Some(line.strip_prefix("test ")?.split(" ...").next()?.trim().to_owned());
-        let ended = |line: &&str| line.ends_with("... ok") || line.ends_with("ok");
-        self.count += run.output.lines().filter(|line| line.starts_with("test ")).filter(ended).count() as u64;
+        if self.column.count_after.is_empty() {
+            let ended = |line: &&str| line.starts_with("test ") && line.ends_with("ok");
+            self.count += run.output.lines().filter(ended).count() as u64;
+        }
         let last = || run.output.lines().filter_map(started).next_back().unwrap_or_else(|| "at its start".to_owned());
         let (by, how) = match run.end {
             End::Success => return Ok(Notice::Passed),
@@ -256,6 +273,11 @@ impl Run<'_> {
         // A test of the harness itself is no model, and fails if it is run as one.
         let list = if self.column.kind == Kind::Models { "--models" } else { "--list" };
         let listed = self.start(path, &[list], Duration::from_secs(20))?;
+        match listed.end {
+            End::Interrupted => return Ok(Notice::Interrupted),
+            End::Timeout => bail!("its models are not listed after 20 s: is the machine too busy?"),
+            End::Success | End::Failure => {}
+        }
         let name = |line: &str| match self.column.kind {
             Kind::Models => Some(line.to_owned()),
             _ => Some(line.strip_suffix(": test")?.to_owned()),
@@ -331,12 +353,14 @@ impl Run<'_> {
     /// Adds what the output says about executions or cases.
     fn count_in(&mut self, run: &Finished) {
         let text = run.all();
+        self.last = 0;
         for mark in &self.column.count_after {
             let number = |(at, _): (usize, &str)| {
                 let digits: String = text[at + mark.len()..].chars().take_while(char::is_ascii_digit).collect();
                 digits.parse::<u64>().ok()
             };
             if let Some(number) = text.match_indices(mark.as_str()).filter_map(number).last() {
+                self.last = number;
                 self.count += number;
                 return;
             }

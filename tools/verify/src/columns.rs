@@ -39,6 +39,8 @@ pub struct Column {
     /// What models of programs are made, run and judged with; kills by other models do not depend on it.
     #[serde(default)]
     pub programs: Vec<String>,
+    /// Packages that decide what is found: another locked version makes its results out of date.
+    pub packages: Vec<String>,
     /// Given to each executable; `{name}` is what it is called.
     #[serde(default)]
     pub arguments: Vec<String>,
@@ -78,7 +80,7 @@ pub struct Column {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ByChance {
-    /// Executions of one model that are taken in order before.
+    /// Executions of a model that are taken in order before.
     pub after: u64,
     /// Beginnings of the names of models that are of chance altogether.
     pub models: Vec<String>,
@@ -102,7 +104,7 @@ impl Column {
     pub fn kills_systematically(&self, cell: &Cell) -> bool {
         let by_chance = self.by_chance.as_ref().is_some_and(|by_chance| {
             let model = cell.noticed_by().unwrap_or_default();
-            cell.after.is_none_or(|after| after > by_chance.after)
+            cell.executions().is_none_or(|executions| executions > by_chance.after)
                 || by_chance.models.iter().any(|begin| model.starts_with(begin.as_str()))
         });
         self.systematic && cell.verdict == Verdict::Killed && !by_chance

@@ -48,8 +48,9 @@ pub struct Sums {
     pub survived: usize,
     pub unfinished: usize,
     pub not_run: usize,
+    pub broken: usize,
     pub blind: usize,
-    /// Of the first three, those of other sources or another state of the checker.
+    /// Of those that were run, those of other sources or another state of the checker.
     pub stale: usize,
 }
 
@@ -90,7 +91,8 @@ impl Grid {
                 Say::Killed => sums.killed += 1,
                 Say::Survived => sums.survived += 1,
                 Say::Unfinished => sums.unfinished += 1,
-                Say::NotRun | Say::Broken => sums.not_run += 1,
+                Say::NotRun => sums.not_run += 1,
+                Say::Broken => sums.broken += 1,
                 Say::Blind => sums.blind += 1,
             }
             sums.stale += usize::from(self.is_stale(bug, column));
@@ -98,13 +100,13 @@ impl Grid {
         sums
     }
 
-    /// Who noticed it: the first systematic checker that did, else the first of all.
+    /// Who noticed it: the first systematic checker that did, else the first of all; but what is out of date comes last.
     pub fn killer(&self, bug: &Bug) -> Option<(&Column, &Cell)> {
         let killed = |column: &&Column| self.cell(bug, column).0 == Say::Killed;
-        let in_order =
-            |column: &&Column| self.cell(bug, column).1.is_some_and(|cell| column.kills_systematically(cell));
-        let columns = || self.matrix.columns.iter();
-        let column = columns().filter(killed).find(in_order).or_else(|| columns().find(killed))?;
+        let by_chance =
+            |column: &Column| !self.cell(bug, column).1.is_some_and(|cell| column.kills_systematically(cell));
+        let columns = self.matrix.columns.iter().filter(killed);
+        let column = columns.min_by_key(|column| (self.is_stale(bug, column), by_chance(column)))?;
         Some((column, self.cell(bug, column).1?))
     }
 
@@ -123,8 +125,10 @@ impl Grid {
         Some(format!("{}: {}", column.id, described(column, cell)))
     }
 
-    pub fn passes_without_bugs(&self, column: &Column) -> Option<&Cell> {
-        self.results.cell(NO_BUG, &column.id).filter(|cell| cell.verdict == Verdict::Survived)
+    /// The cell of a checker that passes without a bug, and whether that is so of these sources.
+    pub fn passes_without_bugs(&self, column: &Column) -> Option<(&Cell, bool)> {
+        let cell = self.results.cell(NO_BUG, &column.id).filter(|cell| cell.verdict == Verdict::Survived)?;
+        Some((cell, self.matrix.fresh(&self.results, None, &column.id).is_some()))
     }
 
     /// The last day on which a cell was run.
@@ -138,5 +142,6 @@ pub fn described(column: &Column, cell: &Cell) -> String {
     let by = cell.by.as_deref().unwrap_or("").replace('_', " ");
     let how = cell.how.as_deref().map(|how| format!(", {how}")).unwrap_or_default();
     let after = cell.after.map(|after| format!(", after {} {}", grouped(after), column.unit)).unwrap_or_default();
-    format!("{by}{how}{after}")
+    let own = cell.own.map(|own| format!(", of which {} are its own", grouped(own))).unwrap_or_default();
+    format!("{by}{how}{after}{own}")
 }

@@ -1,4 +1,4 @@
-//! The ladder: every check in order, with progress, and one table at the end. The rungs are data, `ladder.toml`.
+//! The ladder: the checks that look for bugs, in order, with progress, and one table at the end. The rungs are data, `ladder.toml`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -145,10 +145,11 @@ pub fn list(level: Level, share: Option<Share>) -> Result<()> {
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "{:12} {:>8}  WHAT", "NAME", "SECONDS");
     for (number, rung) in read()?.iter().enumerate() {
-        let seconds = rung.at(level).map_or("-".to_owned(), |commands| commands.seconds.to_string());
-        let _ = writeln!(out, "{:12} {seconds:>8}  {}", rung.id, rung.title);
+        let lines = commands(number, rung, level, share);
+        let seconds = rung.at(level).filter(|_| !lines.is_empty()).map(|commands| commands.seconds.to_string());
+        let _ = writeln!(out, "{:12} {:>8}  {}", rung.id, seconds.as_deref().unwrap_or("-"), rung.title);
         if share.is_some() {
-            for command in commands(number, rung, level, share) {
+            for command in lines {
                 let _ = writeln!(out, "{:23}{command}", "");
             }
         }
@@ -156,7 +157,7 @@ pub fn list(level: Level, share: Option<Share>) -> Result<()> {
     Ok(())
 }
 
-/// One command of a rung: with its environment, and ready to be run.
+/// One command of a rung: with its environment, and ready to be run; written as a shell takes it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Line {
     environment: BTreeMap<String, String>,
@@ -165,11 +166,14 @@ pub struct Line {
 
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (name, value) in &self.environment {
-            let quote = if value.contains(' ') { "'" } else { "" };
-            write!(f, "{name}={quote}{value}{quote} ")?;
-        }
-        f.write_str(&self.words.join(" "))
+        let plain = |text: &str| text.chars().all(|sign| sign.is_ascii_alphanumeric() || "-_+=./:,@%".contains(sign));
+        let quoted = |text: &String| match plain(text) {
+            true => text.clone(),
+            false => format!("'{}'", text.replace('\'', r"'\''")),
+        };
+        let environment = self.environment.iter().map(|(name, value)| format!("{name}={}", quoted(value)));
+        let words: Vec<_> = environment.chain(self.words.iter().map(quoted)).collect();
+        f.write_str(&words.join(" "))
     }
 }
 
@@ -209,6 +213,8 @@ pub fn run(level: Level, only: &[String], share: Option<Share>) -> Result<bool> 
             return Err(Usage::error(format!("{name} is not on the {} ladder", level.name())));
         }
     }
+    let _alone = process::alone(&parts::folder(), "wait for it, or give it another CARGO_TARGET_DIR")?;
+    let sources = parts::sources()?;
     // For estimates alone.
     let former = parts::read().unwrap_or_default();
     let chosen: Vec<_> = rungs
@@ -248,7 +254,8 @@ pub fn run(level: Level, only: &[String], share: Option<Share>) -> Result<bool> 
             whole.set_position(total - left + gone);
             whole.set_message(humantime::format_duration(Duration::from_secs(left - gone)).to_string());
         };
-        let part = one(rung, &list, level, share.filter(|_| commands.shared.is_some()), estimated, &progress);
+        let mut part = one(rung, &list, level, share.filter(|_| commands.shared.is_some()), estimated, &progress);
+        part.sources.clone_from(&sources);
         left -= estimated;
         whole.set_position(total - left);
         bar.finish_and_clear();
@@ -289,6 +296,7 @@ fn one(
         extent: rung.extent.clone(),
         seconds: 0.0,
         date: today(),
+        sources: String::new(),
         output: None,
     };
     if interrupt::happened() {

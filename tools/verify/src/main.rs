@@ -1,4 +1,4 @@
-//! `cargo verify`: every check of the crate in one command, and what the checks are worth.
+//! `cargo verify`: the checks that look for bugs in one command, and what they are worth.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -19,16 +19,16 @@ use shieldable_verify::{Usage, interrupt, ladder, markdown, parts, report, root}
 #[command(group = ArgGroup::new("job").args(["matrix", "report", "merge", "list"]))]
 struct Arguments {
     /// A few minutes: smaller bounds, fewer cases
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["matrix", "report", "merge"])]
     quick: bool,
     /// Hours: the largest bounds, campaigns, sanitizers
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["matrix", "report", "merge"])]
     deep: bool,
     /// Only these rungs of the ladder (see --list)
     #[arg(long, value_name = "NAME", num_args = 1.., conflicts_with_all = ["list", "matrix", "report", "merge"])]
     only: Vec<String>,
     /// The K-th of N machines: runs its share of the ladder
-    #[arg(long, value_name = "K/N", value_parser = ladder::Share::parse)]
+    #[arg(long, value_name = "K/N", value_parser = ladder::Share::parse, conflicts_with_all = ["matrix", "report", "merge"])]
     part: Option<ladder::Share>,
     /// Lists the rungs and what they take; with --part, what that machine runs of each
     #[arg(long)]
@@ -43,7 +43,7 @@ struct Arguments {
     /// Only bugs with one of these in their id
     #[arg(long, value_name = "TEXT", num_args = 1.., requires = "matrix")]
     bugs: Vec<String>,
-    /// Seconds of processor time for the checks of one cell, building aside
+    /// Seconds of processor time for the models or long tests of one cell, building aside; those that had less are run again
     #[arg(long, value_name = "SECONDS", default_value_t = 30, requires = "matrix")]
     budget: u64,
     /// Begins no bug after so many minutes
@@ -56,11 +56,8 @@ struct Arguments {
     #[arg(long, requires = "matrix")]
     until_killed: bool,
     /// Runs a fixed choice of N known kills again; fails if one of them is none any more
-    #[arg(long, value_name = "N", requires = "matrix", conflicts_with_all = ["bugs", "until_killed", "unfinished", "again"])]
+    #[arg(long, value_name = "N", requires = "matrix", conflicts_with_all = ["bugs", "until_killed", "again"])]
     sample: Option<NonZeroUsize>,
-    /// Takes cells up again that were not finished in their time
-    #[arg(long, requires = "matrix")]
-    unfinished: bool,
     /// Runs cells again that are known
     #[arg(long, requires = "matrix")]
     again: bool,
@@ -123,7 +120,7 @@ const MOST_BUDGET: u64 = 604_800;
 
 fn run_matrix(arguments: &Arguments) -> Result<bool> {
     if !(1..=MOST_BUDGET).contains(&arguments.budget)
-        || arguments.minutes.is_some_and(|minutes| !(0.0..1e6).contains(&minutes))
+        || arguments.minutes.is_some_and(|minutes| !(minutes > 0.0 && minutes < 1e6))
     {
         return Err(Usage::error("the time must be more than nothing, and not for ever"));
     }
@@ -137,7 +134,6 @@ fn run_matrix(arguments: &Arguments) -> Result<bool> {
         budget: Duration::from_secs(arguments.budget),
         time: arguments.minutes.map(|minutes| Duration::from_secs_f64(minutes * 60.0)),
         jobs: arguments.jobs,
-        unfinished: arguments.unfinished,
         again: arguments.again,
         until_killed: arguments.until_killed,
         sample: arguments.sample.map(NonZeroUsize::get),

@@ -24,7 +24,8 @@ count has none.
     cargo verify --matrix --sample 6                 # a fixed choice of known kills, run again
 
 The results are in `kill-matrix.json`, keyed by the sources, the checker and the bug. A cell stops at the first test or
-model that notices, and otherwise after half a minute of processor time or when all of the checker has run; building does not count.
+model that notices, and otherwise when all of the checker has run. Models and long tests, each in a process of its own, are
+given half a minute of processor time together (`--budget`); building does not count.
 ";
 
 /// Writes the page.
@@ -43,7 +44,7 @@ fn page(grid: &Grid) -> String {
     let _ = writeln!(
         text,
         "\nLast run on {}: {} variants, {} of them equivalent to the sources and {} beyond every checker. Of the {real} bugs, \
-         {} are noticed, {} by a systematic checker.\n",
+         {} are noticed on the present sources, {} by a systematic checker.\n",
         grid.date(),
         bugs.len(),
         equivalent.iter().filter(|bug| !bug.beyond).count(),
@@ -54,12 +55,12 @@ fn page(grid: &Grid) -> String {
     checkers(&mut text, grid);
     text.push_str("\n## The bugs\n\n");
     text.push_str(
-        "**x** noticed; **–** survived; **?** not noticed in the time of the cell; a dot: not run; blank: the checker \
-         is not tried on it, since it does not build that file, or is about others, or has one thread where it takes \
-         two, or knows no memory orderings. A cell in italics is of an earlier state of the sources or of the checker. \
-         *Noticed by* names the first systematic checker that did, or else the first of all; *nobody yet*, where some \
-         checker has not run on it to the end. What shuttle noticed in a schedule or a program made at random is no kill \
-         by a systematic checker.\n",
+        "**x** noticed; **–** survived; **?** not noticed in the time of the cell; **!** does not build; a dot: not run; \
+         blank: not applicable, since the checker does not build that file, is about other code, has one thread where the \
+         bug takes two, or knows no memory orderings. A cell in italics is of an earlier state of the sources or of the \
+         checker. *Noticed by* names the first systematic checker that did, or else the first of all, and executions of \
+         everything that it had tried by then; *nobody yet*, where some checker has not run on it to the end. What shuttle \
+         noticed in a schedule or a program made at random is no kill by a systematic checker.\n",
     );
     let mut classes: Vec<&str> = Vec::new();
     for bug in bugs.iter().filter(|bug| bug.equivalent.is_none()) {
@@ -91,24 +92,26 @@ fn page(grid: &Grid) -> String {
 }
 
 fn checkers(text: &mut String, grid: &Grid) {
-    text.push_str("| checker | systematic | killed | survived | not noticed in time | not run | out of date | passes without a bug |\n");
-    text.push_str("|---|---|---:|---:|---:|---:|---:|---|\n");
+    text.push_str("| checker | systematic | killed | survived | not noticed in time | does not build | not run | out of date | passes without a bug |\n");
+    text.push_str("|---|---|---:|---:|---:|---:|---:|---:|---|\n");
     for column in &grid.matrix.columns {
         let sums = grid.sums(column);
         let passes = match (grid.passes_without_bugs(column), grid.matrix.is_there(&column.id)) {
-            (Some(cell), _) => format!("{} s", cell.seconds),
+            (Some((cell, true)), _) => format!("{} s", cell.seconds),
+            (Some((cell, false)), _) => format!("*{} s, on {}*", cell.seconds, cell.date),
             (None, true) => "not run".to_owned(),
             (None, false) => "does not exist yet".to_owned(),
         };
         let _ = writeln!(
             text,
-            "| `{}`: {} | {} | {} | {} | {} | {} | {} | {passes} |",
+            "| `{}`: {} | {} | {} | {} | {} | {} | {} | {} | {passes} |",
             column.id,
             column.title,
             if column.systematic { "yes" } else { "" },
             sums.killed,
             sums.survived,
             sums.unfinished,
+            sums.broken,
             sums.not_run,
             sums.stale,
         );

@@ -1,13 +1,12 @@
 //! The matrix: every bug against every checker, as far as the time goes, to be taken up again later.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use nix::fcntl::{Flock, FlockArg};
 use sha2::{Digest, Sha256};
 
 use crate::catalogue::{self, Bug};
@@ -15,7 +14,7 @@ use crate::cell::{self, Hints, Place};
 use crate::columns::{self, Column};
 use crate::results::{Cell, NO_BUG, Results, Verdict};
 use crate::tree::{Seeded, Source};
-use crate::{Usage, home, interrupt, parts, root};
+use crate::{Usage, home, interrupt, process, root};
 
 /// What to run, and for how long.
 #[derive(Clone, Debug)]
@@ -30,11 +29,10 @@ pub struct Plan {
     /// Bugs, by parts of their ids; empty: all.
     pub bugs: Vec<String>,
     pub budget: Duration,
-    /// No cell begins after this.
+    /// No bug begins after this.
     pub time: Option<Duration>,
     pub jobs: usize,
-    /// Run cells again: those that ran out of time, or all.
-    pub unfinished: bool,
+    /// Run cells again that are known.
     pub again: bool,
     /// The systematic checkers alone, and no further for a bug that one of them has noticed.
     pub until_killed: bool,
@@ -78,6 +76,12 @@ impl Key {
         if !column.build_environment.is_empty() {
             how += &format!(" {:?}", column.build_environment);
         }
+        if !column.skip.is_empty() || !column.smaller.is_empty() {
+            how += &format!(" {:?} {:?}", column.skip, column.smaller);
+        }
+        for package in &column.packages {
+            how += &format!(" {package} {:?}", source.locked(package)?);
+        }
         let shared = source.matching(&column.shared);
         let mut others = Vec::new();
         if !shared.is_empty() {
@@ -101,7 +105,8 @@ impl Key {
     fn text(&self, noticed_by: Option<&str>) -> String {
         let Self { code, checker, how, .. } = self;
         if let (Some(test), Some(shared)) = (noticed_by, &self.shared) {
-            let name = test.rsplit("::").next().unwrap_or(test);
+            // The name of a parameter may follow that of the test, which is a sentence.
+            let name = test.split("::").max_by_key(|segment| segment.len()).unwrap_or(test);
             let holds = |part: &&Part| part.text.contains(name);
             let used = |part: &&Part| {
                 let path = format!("crate::{}", part.module);
@@ -182,15 +187,6 @@ pub struct Summary {
     pub left: usize,
 }
 
-/// Nobody else has that lock until this process ends or lets go of it.
-fn alone(lock: &Path, otherwise: &str) -> Result<Flock<File>> {
-    let folder = lock.parent().expect("it is in a folder");
-    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let file = File::create(lock).with_context(|| format!("cannot write {}", lock.display()))?;
-    Flock::lock(file, FlockArg::LockExclusiveNonblock)
-        .map_err(|_| anyhow!("another run has {} and {otherwise}", lock.display()))
-}
-
 /// Runs what is missing or out of date, and writes each result at once.
 pub fn run(plan: &Plan) -> Result<Summary> {
     let source = Source::new(&root(), plan.commit.as_deref())?;
@@ -206,11 +202,11 @@ pub fn run(plan: &Plan) -> Result<Summary> {
             return Err(Usage::error(format!("no bug has {text} in its id; docs/kill-matrix.md lists them")));
         }
     }
-    let _work = alone(&plan.work.join("lock"), "uses this folder: wait for it, or give --work another")?;
-    let results_of = parts::folder().join("kill-matrix.lock");
+    let _work = process::alone(&plan.work, "wait for it, or give --work another")?;
+    let folder = plan.results.parent().unwrap_or(Path::new("."));
     let _results = match plan.sample {
         Some(_) => None,
-        None => Some(alone(&results_of, "writes docs/kill-matrix.json: wait for it")?),
+        None => Some(process::alone(folder, "wait for it")?),
     };
     let results = Results::read(&plan.results)?;
     let tasks = match plan.sample {
@@ -272,8 +268,8 @@ fn missing<'a>(plan: &Plan, matrix: &'a Matrix, results: &Results) -> Vec<Task<'
     let known = |bug: Option<&Bug>, column: &Column| match matrix.fresh(results, bug, &column.id) {
         None => false,
         Some(cell) => {
-            let unfinished = plan.unfinished && cell.verdict == Verdict::Unfinished;
-            !(plan.again || unfinished || cell.verdict == Verdict::Broken)
+            let had_less = cell.budget.is_some_and(|budget| budget < plan.budget.as_secs());
+            !(plan.again || had_less || cell.verdict == Verdict::Broken)
         }
     };
     let noticed = |bug: Option<&Bug>, column: &Column| {
@@ -456,10 +452,11 @@ fn note(summary: &mut Summary, bug: Option<&Bug>, column: &Column, cell: &Cell, 
     }
 }
 
-/// Bugs that are neither equivalent nor noticed by anybody, and those that no systematic checker notices.
+/// Bugs that are neither equivalent nor noticed by anybody on these sources, and those that no systematic checker notices.
 pub fn gaps<'a>(matrix: &'a Matrix, results: &Results) -> (Vec<&'a Bug>, Vec<&'a Bug>) {
     let any = |bug: &Bug, kills: fn(&Column, &Cell) -> bool| {
-        matrix.columns.iter().any(|column| results.cell(&bug.id, &column.id).is_some_and(|cell| kills(column, cell)))
+        let cell = |column: &Column| matrix.fresh(results, Some(bug), &column.id);
+        matrix.columns.iter().any(|column| cell(column).is_some_and(|cell| kills(column, cell)))
     };
     let killed = |bug: &Bug| any(bug, |_, cell| cell.verdict == Verdict::Killed);
     let real = || matrix.bugs.iter().filter(|bug| bug.equivalent.is_none());

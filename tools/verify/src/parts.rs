@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ladder::{Level, Rung};
 use crate::root;
+use crate::tree::Source;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -42,7 +43,10 @@ pub struct Part {
     pub extent: String,
     pub seconds: f64,
     pub date: String,
-    /// The end of what a failure printed.
+    /// A fingerprint of what was checked, and of what checked it.
+    #[serde(default)]
+    pub sources: String,
+    /// What a failure printed, from the test that failed on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<String>,
 }
@@ -51,6 +55,13 @@ pub struct Part {
 pub fn folder() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     target.join("verify")
+}
+
+/// What [`Part::sources`] is of the working tree.
+pub fn sources() -> Result<String> {
+    const WHAT: [&str; 8] =
+        ["Cargo.toml", "Cargo.lock", "src/", "tests/", "model/", "proptests/", "fuzz/", "tools/verify/ladder.toml"];
+    Source::new(&root(), None)?.fingerprint(&WHAT.map(str::to_owned))
 }
 
 fn file_name(part: &Part) -> String {

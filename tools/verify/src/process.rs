@@ -6,7 +6,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
+use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
@@ -41,6 +42,14 @@ impl Finished {
 
 /// How much longer a child may take by the clock than it may use the processors.
 const PATIENCE: u32 = 4;
+
+/// Nobody else has that folder until this process ends or lets go of it.
+pub fn alone(folder: &Path, otherwise: &str) -> Result<Flock<File>> {
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let opened = File::open(folder).with_context(|| format!("cannot open {}", folder.display()))?;
+    Flock::lock(opened, FlockArg::LockExclusiveNonblock)
+        .map_err(|_| anyhow!("another run writes to {}: {otherwise}", folder.display()))
+}
 
 /// Runs a child to its end, or to the limit: so much time of processors, or four times as much by the clock if it sleeps or
 /// gets no processor. `scratch`: a folder for what it prints.

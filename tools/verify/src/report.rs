@@ -13,9 +13,15 @@ use crate::parts::{self, Outcome, Part, grouped, word};
 use crate::results::today;
 use crate::{ladder, root};
 
-/// What is known of the rungs, in their order.
+/// What is known of the rungs, in their order. What ran on other sources counts as not run.
 fn known() -> Result<Vec<Part>> {
-    let mut parts = parts::joined(&parts::read()?);
+    let mut parts = parts::read()?;
+    let now = parts::sources()?;
+    for part in parts.iter_mut().filter(|part| part.sources != now) {
+        part.outcome = Outcome::NotRun;
+        part.reason = Some(format!("not since the sources changed; its last run was on {}", part.date));
+    }
+    let mut parts = parts::joined(&parts);
     let order: Vec<_> = ladder::read()?.into_iter().map(|rung| rung.id).collect();
     parts.sort_by_key(|part| order.iter().position(|id| *id == part.rung));
     Ok(parts)
@@ -98,7 +104,7 @@ fn table_of_rungs(html: &mut String, parts: &[Part]) {
         html.push_str("<p>Nothing has run yet: <code>cargo verify</code>.</p>");
         return;
     }
-    html.push_str("<table><tr><th>outcome</th><th>check</th><th>went through</th><th>extent</th><th>seconds</th><th>level</th></tr>");
+    html.push_str("<table><tr><th>outcome</th><th>check</th><th>went through</th><th>extent</th><th>seconds</th><th>level</th><th>date</th></tr>");
     for part in parts {
         let class = match part.outcome {
             Outcome::Green => "green",
@@ -116,13 +122,14 @@ fn table_of_rungs(html: &mut String, parts: &[Part]) {
             part.share.as_ref().map(|share| format!("<br><span class=\"soft\">{} machines</span>", escape(share)));
         let _ = write!(
             html,
-            "<tr><td><span class=\"badge {class}\">{}</span></td><td>{}</td><td>{what}</td><td>{}</td><td class=\"number\">{:.1}</td><td>{}{}</td></tr>",
+            "<tr><td><span class=\"badge {class}\">{}</span></td><td>{}</td><td>{what}</td><td>{}</td><td class=\"number\">{:.1}</td><td>{}{}</td><td class=\"date\">{}</td></tr>",
             word(part.outcome),
             prose(&part.title),
             escape(&part.extent),
             part.seconds,
             part.level,
-            share.unwrap_or_default()
+            share.unwrap_or_default(),
+            part.date
         );
     }
     html.push_str("</table>");
@@ -135,18 +142,18 @@ fn matrix(html: &mut String, grid: &Grid) {
     let _ = write!(
         html,
         "<h2 id=\"matrix\">The kill matrix</h2><p>{real} seeded bugs, one at a time in the crate's own sources, against each \
-         checker: <b>{}</b> are noticed, <b>{}</b> by a systematic checker (one that goes through all cases up to a bound). \
+         checker: <b>{}</b> are noticed on the present sources, <b>{}</b> by a systematic checker (one that goes through all cases up to a bound). \
          {equivalent} more variants are equivalent to the sources, or beyond every checker. Last run on {}.</p>",
         real - nobody.len(),
         real - nobody.len() - no_systematic.len(),
         grid.date()
     );
-    html.push_str("<table><tr><th>checker</th><th>killed</th><th>survived</th><th>not noticed in time</th><th>not run</th><th>out of date</th></tr>");
+    html.push_str("<table><tr><th>checker</th><th>killed</th><th>survived</th><th>not noticed in time</th><th>does not build</th><th>not run</th><th>out of date</th></tr>");
     for column in &grid.matrix.columns {
         let sums = grid.sums(column);
         let mark = if column.systematic { " <span class=\"soft\">(systematic)</span>" } else { "" };
         let _ = write!(html, "<tr><td><b>{}</b> {}{mark}</td>", column.id, escape(&column.title));
-        for number in [sums.killed, sums.survived, sums.unfinished, sums.not_run, sums.stale] {
+        for number in [sums.killed, sums.survived, sums.unfinished, sums.broken, sums.not_run, sums.stale] {
             let _ = write!(html, "<td class=\"number\">{number}</td>");
         }
         html.push_str("</tr>");

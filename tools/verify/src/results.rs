@@ -31,9 +31,15 @@ pub struct Cell {
     /// The executable that it is in, to begin with it next time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part: Option<String>,
-    /// Executions, cases or tests until then; or all of them.
+    /// Executions, cases or tests until then, of all that was tried before as well; or all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<u64>,
+    /// Those of what noticed alone, if there are others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own: Option<u64>,
+    /// In seconds, if the time was over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<u64>,
     /// How it failed, in a word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub how: Option<String>,
@@ -42,6 +48,11 @@ pub struct Cell {
 }
 
 impl Cell {
+    /// What the test or model that noticed had been through.
+    pub fn executions(&self) -> Option<u64> {
+        self.own.or(self.after)
+    }
+
     /// The test or model that noticed the bug, without the name of its executable.
     pub fn noticed_by(&self) -> Option<&str> {
         let by = self.by.as_deref().filter(|_| self.verdict == Verdict::Killed)?;

@@ -1,4 +1,4 @@
-//! A private copy of the repository, one a checker, in which one bug at a time is compiled in.
+//! A private copy of the repository, one a worker, in which one bug at a time is compiled in.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -6,10 +6,22 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::catalogue::Bug;
 use crate::sites::without_comments;
+
+#[derive(Deserialize)]
+struct Lock {
+    package: Vec<Package>,
+}
+
+#[derive(Deserialize)]
+struct Package {
+    name: String,
+    version: String,
+}
 
 /// The files under version control, as they stand in the working tree, or as a commit has them.
 #[derive(Clone, Debug)]
@@ -103,6 +115,19 @@ impl Source {
             !taken_out && patterns.iter().any(|pattern| fits(pattern))
         };
         self.files.iter().map(String::as_str).filter(chosen).collect()
+    }
+
+    /// The versions of a package in all files that lock some.
+    pub fn locked(&self, package: &str) -> Result<Vec<String>> {
+        let mut versions = Vec::new();
+        for file in self.files.iter().filter(|file| file.ends_with("Cargo.lock")) {
+            let lock: Lock = toml::from_str(&self.text(file)?).with_context(|| format!("in {file}"))?;
+            versions.extend(lock.package.into_iter().filter(|other| other.name == package).map(|other| other.version));
+        }
+        ensure!(!versions.is_empty(), "no version of {package} is locked");
+        versions.sort();
+        versions.dedup();
+        Ok(versions)
     }
 
     pub fn has(&self, path: &str) -> bool {

@@ -188,14 +188,16 @@ fn every_checker_begins_at_files_that_are_there() {
 #[test]
 fn a_kill_by_chance_is_none_by_a_systematic_checker() {
     let columns = columns::read(&home().join("columns.toml")).expect("columns.toml can be read");
-    let by = |id: &str, by: &str, after: u64| {
+    let by = |id: &str, by: &str, own: u64| {
         let column = columns.iter().find(|column| column.id == id).expect("a checker of this name");
         column.kills_systematically(&Cell {
             verdict: Verdict::Killed,
             key: String::new(),
             by: Some(by.to_owned()),
             part: None,
-            after: Some(after),
+            after: Some(1_000_000),
+            own: Some(own),
+            budget: None,
             how: None,
             seconds: 1.0,
             date: String::new(),

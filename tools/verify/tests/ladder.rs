@@ -1,9 +1,12 @@
 //! The ladder on several machines.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::process::{Command, Stdio};
 
 use shieldable_verify::ladder::{self, Level, Share};
 use shieldable_verify::parts::{self, Outcome, Part};
+use shieldable_verify::root;
 
 #[test]
 fn nothing_is_run_by_two_machines_and_each_rung_by_one() {
@@ -41,7 +44,7 @@ fn what_each_machine_takes_a_range_of_is_what_the_one_skips_that_runs_the_rest()
         let all = (1..=2).flat_map(|k| ladder::commands(0, &rung, Level::Deep, Some(Share { k, n: 2 })));
         let lines: Vec<String> = all.map(|line| line.to_string()).collect();
         let ranges = |line: &String| -> Option<BTreeSet<String>> {
-            let (_, rest) = line.split_once("--filterset test(/^(")?;
+            let (_, rest) = line.split_once("--filterset 'test(/^(")?;
             Some(rest.split_once(')')?.0.split('|').map(str::to_owned).collect())
         };
         let skipped = |line: &String| -> BTreeSet<String> {
@@ -56,6 +59,33 @@ fn what_each_machine_takes_a_range_of_is_what_the_one_skips_that_runs_the_rest()
     assert_eq!(rungs, 4, "loom and shuttle on two machines");
 }
 
+#[test]
+fn every_test_of_the_properties_is_on_the_usual_ladder_and_on_the_deep_one() {
+    let folder = fs::read_dir(root().join("proptests/tests")).expect("the folder of the tests");
+    let names = folder.map(|entry| entry.expect("an entry").path().file_stem().unwrap_or_default().to_owned());
+    let names: BTreeSet<_> = names.map(|name| name.to_string_lossy().into_owned()).collect();
+    for level in [Level::Usual, Level::Deep] {
+        let rungs = ladder::read().expect("ladder.toml can be read");
+        let lines = rungs.iter().flat_map(|rung| ladder::commands(0, rung, level, None));
+        let words: Vec<_> =
+            lines.flat_map(|line| line.to_string().split(' ').map(str::to_owned).collect::<Vec<_>>()).collect();
+        let run = |name: &String| words.windows(2).any(|pair| pair[0] == "--test" && pair[1] == *name);
+        let missing: Vec<_> = names.iter().filter(|name| !run(name)).collect();
+        assert!(missing.is_empty() && !names.is_empty(), "{missing:?} on the {} ladder", level.name());
+    }
+}
+
+#[test]
+fn what_a_listing_prints_can_be_pasted_into_a_shell() {
+    for rung in ladder::read().expect("ladder.toml can be read") {
+        for line in ladder::commands(0, &rung, Level::Deep, Some(Share { k: 1, n: 1 })) {
+            let text = line.to_string();
+            let status = Command::new("sh").arg("-n").arg("-c").arg(&text).stderr(Stdio::null()).status();
+            assert!(status.expect("there is a shell").success(), "{text}");
+        }
+    }
+}
+
 fn part(rung: &str, level: Level, share: Option<&str>, outcome: Outcome) -> Part {
     Part {
         rung: rung.to_owned(),
@@ -68,6 +98,7 @@ fn part(rung: &str, level: Level, share: Option<&str>, outcome: Outcome) -> Part
         extent: String::new(),
         seconds: 0.0,
         date: String::new(),
+        sources: String::new(),
         output: None,
     }
 }
