@@ -50,7 +50,7 @@
 //!
 //! | dropped hard by | honours shields |
 //! |---|---|
-//! | tokio's `abort` | [`TaskHandle::cancel`], [`JoinHandle::cancel`] |
+//! | tokio's `abort`, a `JoinSet` that is dropped | [`TaskHandle::cancel`], [`JoinHandle::cancel`] |
 //! | `tokio::time::timeout` | [`time::timeout`], [`timeout_with`] |
 //! | a client or caller that drops the future | [`spawn`] and [`cancel_on_drop`](JoinHandle::cancel_on_drop) |
 //! | the losing arm of `select!` | a [`CancelScope`] in a [`spawn`]ed task, cancelled by the winner |
@@ -74,7 +74,7 @@
 //! # What is here
 //!
 //! * [`spawn`] and [`ShieldableTask`]: tasks that can be cancelled and honour shields; [`CancelScope`]: a cancellable part
-//!   of one. [`TaskHandle`] and [`CancelHandle`] cancel and tell.
+//!   of one. [`TaskHandle`] and [`CancelHandle`] cancel them and report their state.
 //! * [`shield_scope`], [`shielded`]: the shield, as a guard and around a future. [`checkpoint`], [`cancel_pending`],
 //!   [`is_shielded`].
 //! * [`time::timeout`], [`timeout_with`]: deadlines that honour shields.

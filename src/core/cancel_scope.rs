@@ -24,8 +24,8 @@ pin_project! {
     /// that is inside it; at a suspension the innermost, and the code around it runs to its next suspension.
     ///
     /// A scope that is suspended with a shield open shields the one around it, also while nobody polls it: do not keep
-    /// such a scope aside. Nor share it between tasks that poll it in turn, which wake one another for as long as the
-    /// shield is open: spawn it, and share the outcome.
+    /// such a scope aside. Nor share it between tasks, or between scopes of one task, that poll it in turn: they wake one
+    /// another for as long as the shield is open. Spawn it, and share the outcome.
     ///
     /// # Cancel safety
     ///
@@ -48,7 +48,7 @@ pin_project! {
     /// # let mut outer = std::pin::pin!(
     /// async {
     ///     let search = CancelScope::new(pending::<u32>());
-    ///     search.handle().cancel(); // a user who changed his mind, say
+    ///     search.handle().cancel(); // the user changed their mind, say
     ///     assert_eq!(search.await, Err(Cancelled::new()));
     ///     "and on we go"
     /// }

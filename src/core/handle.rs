@@ -8,9 +8,10 @@ use super::identity::TaskId;
 use super::scope::Scope;
 use super::sync::Arc;
 
-/// Cancels a [`CancelScope`](super::CancelScope) and tells how it is.
+/// Cancels a [`CancelScope`](super::CancelScope) and reports its state.
 ///
-/// Handles may outlive the scope; they keep no task and no waker alive. Two are equal when they name the same scope.
+/// Handles may outlive the scope; once it has ended they keep no task and no waker alive. Two are equal when they name the
+/// same scope.
 ///
 /// # Examples
 ///
@@ -30,9 +31,10 @@ pub struct CancelHandle {
     scope: Arc<Scope>,
 }
 
-/// Cancels a [`ShieldableTask`](super::ShieldableTask) and tells how it is.
+/// Cancels a [`ShieldableTask`](super::ShieldableTask) and reports its state.
 ///
-/// Handles may outlive the task; they keep no task and no waker alive. Two are equal when they name the same task.
+/// Handles may outlive the task; once it has ended they keep no task and no waker alive. Two are equal when they name the
+/// same task.
 ///
 /// # Examples
 ///
@@ -171,7 +173,8 @@ macro_rules! handle {
             ///
             /// That is the accident this crate exists for: tokio's `abort`, its `timeout` or a `select!` around the
             /// whole, a runtime that shut down. The [front page](crate) names what to use instead. A shielded part that
-            /// was dropped alone, while the body goes on, leaves no mark.
+            /// was dropped alone, while the body goes on, leaves no mark. Where the shield was that of a scope inside and
+            /// has just been closed elsewhere, the scopes around that one count as shielded until it is polled again.
             ///
             /// # Examples
             ///

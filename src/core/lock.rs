@@ -82,6 +82,10 @@ impl<T: ?Sized> Lock<T> {
     /// Dropping the future gives up the place in the queue; a lock that had been handed to it is passed on. Nothing else
     /// is lost.
     ///
+    /// # Panics
+    ///
+    /// When polled again after it was ready.
+    ///
     /// # Examples
     ///
     /// ```
@@ -100,6 +104,10 @@ impl<T: ?Sized> Lock<T> {
     /// Waits for the lock; the guard keeps the `Arc`, and so may outlive the caller.
     ///
     /// # Cancel safety
+    ///
+    /// As [`lock`](Self::lock).
+    ///
+    /// # Panics
     ///
     /// As [`lock`](Self::lock).
     ///
@@ -227,6 +235,8 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for Lock<T> {
 }
 
 /// Holds a [`Lock`]; dropping it hands the lock over, or frees it.
+///
+/// A drop that hands the lock over panics if the waker does.
 ///
 /// # Examples
 ///

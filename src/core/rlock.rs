@@ -47,8 +47,10 @@ use crate::TryLockError;
 /// # assert!(task.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())).is_ready());
 /// ```
 ///
-/// Two branches of one `join!` are the same task and do not exclude one another; wrap each in a `ShieldableTask` where
-/// they must. If both had to wait for the lock, the second is woken with the first, and enters while that one holds it.
+/// Two branches of one `join!` are the same task and do not exclude one another. If both had to wait for the lock, the
+/// second is woken with the first, and enters while that one holds it. Wrap each in a `ShieldableTask` where they must
+/// exclude one another. Such a task, or a spawned one, is an owner of its own: who holds the lock and awaits a task that
+/// needs it waits for ever.
 ///
 /// # Fairness
 ///
@@ -111,7 +113,8 @@ impl<T: ?Sized> RLock<T> {
     /// # Panics
     ///
     /// When polled outside a [`ShieldableTask`](super::ShieldableTask): it then gives up its place in the queue, and passes
-    /// on what it was granted. When polled by a task that holds the lock 4095 times: the lock is then unchanged.
+    /// on what it was granted. When polled by a task that holds the lock 4095 times: the lock is then unchanged. When
+    /// polled again after it was ready.
     ///
     /// # Examples
     ///
@@ -292,6 +295,8 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for RLock<T> {
 }
 
 /// Holds an [`RLock`]; when the task's last one is dropped, the lock is handed over or freed.
+///
+/// A drop that hands the lock over panics if the waker does.
 ///
 /// # Examples
 ///

@@ -28,7 +28,7 @@ use crate::NoCurrentScope;
 /// * A guard that outlives its scope goes on shielding the scope around it, if its scope ended while that one was being
 ///   polled; otherwise it does nothing.
 ///
-/// `mem::forget` of a guard shields for ever.
+/// `mem::forget` of a guard shields for ever. A drop that wakes panics if the waker does.
 ///
 /// Bind it to a name: `let _ = shield_scope();` closes it at once. The lint
 /// [`let_underscore_drop`](https://doc.rust-lang.org/rustc/lints/listing/allowed-by-default.html#let-underscore-drop)

@@ -18,10 +18,14 @@ use crate::{Cancelled, TaskHandle};
 /// Cancel safe: awaiting does not delegate. Cancelling the one who awaits does not cancel the task, and awaiting
 /// `&mut handle` may be taken up again.
 ///
+/// # Panics
+///
+/// When polled again after it was ready.
+///
 /// # Errors
 ///
 /// [`JoinError`] if the task was cancelled, aborted or panicked. A cancelled task is a value for whoever awaits it, not a
-/// cancellation of his own.
+/// cancellation of its own.
 ///
 /// # Examples
 ///
@@ -136,7 +140,8 @@ impl<T> JoinHandle<T> {
     ///
     /// # Cancel safety
     ///
-    /// The request is made at the first poll. Dropped after that, the task is detached, with the request pending.
+    /// The request is made at the first poll. Dropped before, it only detaches the task; dropped after, it detaches the task
+    /// with the request pending.
     ///
     /// # Errors
     ///
@@ -177,7 +182,11 @@ impl<T> fmt::Debug for JoinHandle<T> {
 
 /// A spawned task that is cancelled when this is dropped; made by [`JoinHandle::cancel_on_drop`].
 ///
-/// A future of the outcome, as [`JoinHandle`] is.
+/// A future of the outcome, as [`JoinHandle`] is. To cancel and wait, [`cancel`](Self::cancel) and await it.
+///
+/// # Panics
+///
+/// When polled again after it was ready.
 ///
 /// # Examples
 ///

@@ -15,7 +15,7 @@ use crate::timeout_with;
 /// The future of [`timeout`] and [`timeout_at`].
 pub type Timeout<F> = crate::Timeout<F, Deadline>;
 
-/// Gives `future` so long; a shield that is open then may still finish.
+/// Gives `future` at most `duration`; a shield that is open by then may still finish.
 ///
 /// Unlike `tokio::time::timeout`, which drops the future in the middle of whatever it does. The order of things is that of
 /// [`timeout_with`]: a value beats a deadline, and a deadline that passes during a shield takes effect at the first
