@@ -47,8 +47,18 @@ impl Choices for Seed {
 }
 
 impl Grammar {
-    /// A program of this grammar.
+    /// A program of this grammar. One that would be too long is drawn again, from the choices that are left: once there are
+    /// none, the shortest is.
     pub fn generate(&self, choices: &mut impl Choices) -> Program {
+        loop {
+            if let Some(program) = self.draw(choices) {
+                return program;
+            }
+        }
+    }
+
+    /// `None`: it has too many operations.
+    fn draw(&self, choices: &mut impl Choices) -> Option<Program> {
         let mut generation = Generation {
             grammar: self,
             choices,
@@ -63,12 +73,12 @@ impl Grammar {
             joined: 0,
         };
         generation.program();
-        let Generation { tops, builder, .. } = generation;
+        let Generation { tops, builder, ops, .. } = generation;
         let real = |fiber: FiberId| match fiber.0.checked_sub(TOP) {
             Some(top) => tops[usize::from(top)].1.unwrap_or(FiberId(0)),
             None => fiber,
         };
-        builder.finish_renumbered(real).expect("generated programs are valid")
+        (ops <= MAX_OPS).then(|| builder.finish_renumbered(real).expect("generated programs are valid"))
     }
 }
 

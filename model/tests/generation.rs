@@ -22,6 +22,25 @@ fn every_sequence_of_choices_is_a_program_that_reads_as_it_is_written() {
     }
 }
 
+/// Found by the fuzz target `program_text`, and made smaller.
+#[test]
+fn choices_of_too_many_operations_are_a_shorter_program() {
+    const CHOICES: &[u8] = &[
+        0, 0, 0, 0, 6, 23, 0, 6, 0, 90, 0, 0, 0, 0, 0, 90, 0, 0, 0, 0, 0, 90, 0, 1, 0, 90, 0, 0, 0, 3, 0, 90, 0, 0, 0,
+        3, 0, 23, 0, 6, 49, 0, 0, 90, 0, 0, 0, 0, 0, 90, 0, 0, 0, 3, 0, 90, 0, 0, 0, 3, 0, 23, 3, 0, 4, 0, 0, 0, 0, 0,
+        0, 0, 0, 3, 2, 0, 0, 0, 0, 3, 1, 0, 0, 0, 23, 0, 0, 6, 23, 0, 0, 6, 23, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        0, 0, 3, 2, 0, 0, 0, 23, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 23, 0, 0, 6, 0, 0, 0, 0, 0, 0,
+        0, 0, 0, 0, 0, 0, 3, 2, 0, 0, 0, 23, 0, 0, 6, 0, 0, 0, 0, 0, 0, 90, 0, 0, 0, 3, 0, 0, 0, 0, 0, 3, 2, 0, 0, 0,
+        23, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 2, 0, 0, 0, 23, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        0, 3, 2, 0, 0, 0, 3, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 2,
+    ];
+    let grammar = Grammar::new(Shape { locks: 2, ..Shape::MIXED });
+    let shortest = grammar.generate(&mut Bytes(&[]));
+    assert_eq!(grammar.generate(&mut Bytes(CHOICES)), shortest, "nothing is left to draw from");
+    let longer = [CHOICES, &[1; 40]].concat();
+    assert_ne!(grammar.generate(&mut Bytes(&longer)), shortest, "drawn from what is left");
+}
+
 #[test]
 fn smaller_programs_are_smaller_programs() {
     let grammar = Grammar::new(Shape::MIXED);

@@ -241,9 +241,10 @@ impl Run<'_> {
 
     /// One after the other, so that the one that hangs or aborts is known.
     fn tests(&mut self, name: &str, path: &Path, hints: &Hints) -> Result<Notice> {
-        let usual = Duration::from_secs_f64(hints.times.get(name).copied().unwrap_or(0.0).max(0.0));
-        let limit =
-            if usual.is_zero() { BUILD_LIMIT } else { (usual * 4).max(Duration::from_secs(self.column.patience)) };
+        // How long it takes without a bug may not be known yet.
+        let limit = hints.times.get(name).map_or(BUILD_LIMIT, |usual| {
+            (Duration::from_secs_f64(usual.max(0.0)) * 4).max(Duration::from_secs(self.column.patience))
+        });
         let run = self.start(path, &["--test-threads", "1"], limit)?;
         self.note(name, run.time);
         let started = |line: &str| Some(line.strip_prefix("test ")?.split(" ...").next()?.trim().to_owned());

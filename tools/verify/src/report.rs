@@ -79,7 +79,9 @@ fn page(parts: &[Part], grid: &Grid) -> String {
     let (class, verdict) = match (parts.is_empty(), failed, missing) {
         (true, ..) => ("none-badge", "the ladder has not run".to_owned()),
         (_, 0, 0) => ("green", format!("{0} of {0} checks green", parts.len())),
-        (_, 0, _) => ("interrupted", format!("{} checks green, {missing} not run", parts.len() - missing)),
+        (_, 0, _) => {
+            ("interrupted", format!("{} of {} checks green, {missing} not run", parts.len() - missing, parts.len()))
+        }
         _ => ("failed", format!("{failed} of {} checks failed", parts.len())),
     };
     let _ = write!(

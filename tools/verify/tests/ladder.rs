@@ -76,6 +76,20 @@ fn every_test_of_the_properties_is_on_the_usual_ladder_and_on_the_deep_one() {
 }
 
 #[test]
+fn every_integration_test_that_can_be_is_run_under_miri() {
+    let rungs = ladder::read().expect("ladder.toml can be read");
+    let lines =
+        rungs.iter().filter(|rung| rung.id == "miri").flat_map(|rung| ladder::commands(0, rung, Level::Deep, None));
+    let run = lines.map(|line| line.to_string()).collect::<String>();
+    for entry in fs::read_dir(root().join("tests")).expect("the folder of the tests") {
+        let path = entry.expect("an entry").path();
+        let Some(name) = path.file_stem().and_then(|name| name.to_str()).filter(|_| path.is_file()) else { continue };
+        let cannot = ["executors", "limits", "loom", "shuttle"].contains(&name);
+        assert_ne!(run.contains(&format!("--test {name} ")), cannot, "{name}");
+    }
+}
+
+#[test]
 fn what_a_listing_prints_can_be_pasted_into_a_shell() {
     for rung in ladder::read().expect("ladder.toml can be read") {
         for line in ladder::commands(0, &rung, Level::Deep, Some(Share { k: 1, n: 1 })) {
