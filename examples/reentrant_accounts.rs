@@ -4,9 +4,9 @@
 //! cargo run --example reentrant_accounts
 //! ```
 //!
-//! A lock that its owner may enter again can give out `&T` only: two guards of one task are alive at once. To change what
-//! is inside, put a cell into it: `AtomicRefCell`, as tasks move between threads. Borrow for one statement, never over an
-//! await and never over a call that locks. The lock is what spans the awaits.
+//! A lock that its owner may enter again can give out `&T` only: two guards of one task are alive at once. To change
+//! what is inside, put a cell into it: `AtomicRefCell`, as tasks move between threads. Borrow for one statement, never
+//! over an await and never over a call that locks. The lock is what spans the awaits.
 
 use std::sync::Arc;
 

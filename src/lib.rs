@@ -1,6 +1,7 @@
 //! Work that a cancellation must not tear apart: shield scopes, shieldable tasks and a re-entrant lock.
 //!
-//! Async Rust cancels by dropping a future at an await. Abort a task in the middle of a transfer, and the money is gone:
+//! Async Rust cancels by dropping a future at an await. Abort a task in the middle of a transfer, and the money is
+//! gone:
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -41,8 +42,8 @@
 //! # }
 //! ```
 //!
-//! Spawning the critical part instead, the usual answer, leaves it running when its caller is gone, costs a task, and cuts
-//! the code into pieces.
+//! Spawning the critical part instead, the usual answer, leaves it running when its caller is gone, costs a task, and
+//! cuts the code into pieces.
 //!
 //! # What a shield cannot do
 //!
@@ -60,26 +61,26 @@
 //! dropped alone, by a `select!` in a task that goes on, leaves no mark.
 //!
 //! A body's own value is never thrown away: a body that returns is not cancelled. That is about the body as a whole: in
-//! `join!(a, b)` inside it, the value of a finished `a` is lost when the body is cancelled while `b` is pending. `select!`
-//! drops the loser with the guards that it holds. A guard in one branch of a `join!` shields the whole task while its
-//! siblings run; two branches are one task, also for an [`RLock`].
+//! `join!(a, b)` inside it, the value of a finished `a` is lost when the body is cancelled while `b` is pending.
+//! `select!` drops the loser with the guards that it holds. A guard in one branch of a `join!` shields the whole task
+//! while its siblings run; two branches are one task, also for an [`RLock`].
 //!
-//! A shield does not interrupt itself: a loop of back-to-back shields is never cancelled. Put a [`checkpoint`] between them.
-//! And a shield that is never closed is never cancelled; bound it with a [`time::timeout`] inside.
+//! A shield does not interrupt itself: a loop of back-to-back shields is never cancelled. Put a [`checkpoint`] between
+//! them. And a shield that is never closed is never cancelled; bound it with a [`time::timeout`] inside.
 //!
-//! What is polled inside a task is that task. An executor that is driven in one (a `LocalSet`, a `LocalPool`, a stackful
-//! coroutine) makes everything it polls a part of it: drive it outside, or put each of its tasks into a
+//! What is polled inside a task is that task. An executor that is driven in one (a `LocalSet`, a `LocalPool`, a
+//! stackful coroutine) makes everything it polls a part of it: drive it outside, or put each of its tasks into a
 //! [`ShieldableTask`], which owns its locks itself; its shields still defer the task around it.
 //!
 //! # What is here
 //!
-//! * [`spawn`] and [`ShieldableTask`]: tasks that can be cancelled and honour shields; [`CancelScope`]: a cancellable part
-//!   of one. [`TaskHandle`] and [`CancelHandle`] cancel them and report their state.
+//! * [`spawn`] and [`ShieldableTask`]: tasks that can be cancelled and honour shields; [`CancelScope`]: a cancellable
+//!   part of one. [`TaskHandle`] and [`CancelHandle`] cancel them and report their state.
 //! * [`shield_scope`], [`shielded`]: the shield, as a guard and around a future. [`checkpoint`], [`cancel_pending`],
 //!   [`is_shielded`].
 //! * [`time::timeout`], [`timeout_with`]: deadlines that honour shields.
-//! * [`RLock`]: an async lock that lets its owner in again. [`Lock`], [`Waiter`]: the plain lock and a broadcast, fair and
-//!   without allocation.
+//! * [`RLock`]: an async lock that lets its owner in again. [`Lock`], [`Waiter`]: the plain lock and a broadcast, fair
+//!   and without allocation.
 //!
 //! # Features
 //!
@@ -89,7 +90,8 @@
 //!
 //! The target needs 64-bit atomics.
 //!
-//! The contract, clause by clause, is `SPEC.md` in the repository; it is executable, and the code is checked against it.
+//! The contract, clause by clause, is `SPEC.md` in the repository; it is executable, and the code is checked against
+//! it.
 
 #![warn(missing_docs, missing_debug_implementations, unreachable_pub)]
 #![warn(clippy::undocumented_unsafe_blocks)]
@@ -118,8 +120,8 @@ pub use crate::tokio::*;
 ///
 /// Everything but the tokio adapter, from the same source files. Use it inside `loom::model` only.
 #[cfg(feature = "loom")]
-// Its mutants are those of `core` above, once more. The compiler never gets to see it, this crate being no `proc_macro`;
-// cargo-mutants takes any condition for true that is a single word.
+// Its mutants are those of `core` above, once more. The compiler never gets to see it, this crate being no
+// `proc_macro`; cargo-mutants takes any condition for true that is a single word.
 #[cfg_attr(proc_macro, mutants::skip)]
 #[path = "."]
 pub mod loom {

@@ -1,5 +1,5 @@
-//! The numbers of SPEC.md section 5 that a program can reach, apart from the depth of a lock. A file of its own: some take
-//! millions of steps.
+//! The numbers of SPEC.md section 5 that a program can reach, apart from the depth of a lock. A file of its own: some
+//! take millions of steps.
 
 mod support;
 

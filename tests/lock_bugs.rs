@@ -261,8 +261,8 @@ fn block_on<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// A cancel and an unlock that both acted on one waiter; a release that came between a waiter's look at the lock and its
-/// place in the queue. On threads, where all three meet.
+/// A cancel and an unlock that both acted on one waiter; a release that came between a waiter's look at the lock and
+/// its place in the queue. On threads, where all three meet.
 #[test]
 fn releases_waiters_and_cancellations_on_three_threads_lose_no_wake_up() {
     const TURNS: usize = 1_000;

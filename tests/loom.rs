@@ -6,12 +6,12 @@
 //!     cargo test --features loom --test loom -- --program TEXT      one program of the spec's language
 //!     cargo test --features loom --test loom -- --write-table       all, and the table in docs/models.md anew
 //!
-//! `SHIELDABLE_DEEP=1` takes every program through all its interleavings, if they are not millions, and adds those of four
-//! operations over the whole alphabet; `SHIELDABLE_DEEP=3/500` does so for the fourth of each 500 programs.
+//! `SHIELDABLE_DEEP=1` takes every program through all its interleavings, if they are not millions, and adds those of
+//! four operations over the whole alphabet; `SHIELDABLE_DEEP=3/500` does so for the fourth of each 500 programs.
 //!
-//! What a model does and which outcomes it must have seen stands in `models/`, one file per subject. Races of two threads
-//! run in all interleavings; those of three up to the number of preemptions stated at them; enumerated programs of more
-//! than 500 executions to 2 preemptions.
+//! What a model does and which outcomes it must have seen stands in `models/`, one file per subject. Races of two
+//! threads run in all interleavings; those of three up to the number of preemptions stated at them; enumerated programs
+//! of more than 500 executions to 2 preemptions.
 
 #[path = "models/aged.rs"]
 mod aged;

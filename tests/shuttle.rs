@@ -1,11 +1,11 @@
-//! The races of `models/` and programs that are too large for loom, with shuttle: schedules in order, at random and by PCT.
+//! The races of `models/` and programs that are too large for loom, with shuttle: schedules in order, at random and by
+//! PCT.
 //!
-//!     cargo test --features shuttle --test shuttle                                  all models
-//!     cargo test --features shuttle --test shuttle -- --model NAME                  one, in this process
-//!     cargo test --features shuttle --test shuttle -- --replay NAME SCHEDULE        what a failure printed, once more
-//!     cargo test --features shuttle --test shuttle -- --replay NAME#7 SCHEDULE      the same for program 7 of a model
-//!     cargo test --features shuttle --test shuttle -- --program TEXT                one program of the spec's language
-//!     cargo test --features shuttle --test shuttle -- --write-table                 all, and the table in docs/models.md anew
+//!     cargo test --features shuttle --test shuttle all models cargo test --features shuttle --test shuttle -- --model
+//!     NAME one, in this process cargo test --features shuttle --test shuttle -- --replay NAME SCHEDULE what a failure
+//!     printed, once more cargo test --features shuttle --test shuttle -- --replay NAME#7 SCHEDULE the same for program
+//!     7 of a model cargo test --features shuttle --test shuttle -- --program TEXT one program of the spec's language
+//!     cargo test --features shuttle --test shuttle -- --write-table all, and the table in docs/models.md anew
 
 #[path = "models/aged.rs"]
 mod aged;

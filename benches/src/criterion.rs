@@ -1,4 +1,5 @@
-//! The scenarios of `scenarios.rs` under criterion: absolute times, with their spread and how they compare with the last run.
+//! The scenarios of `scenarios.rs` under criterion: absolute times, with their spread and how they compare with the
+//! last run.
 //!
 //! Criterion measures one function after the other, which says little about ratios on a machine that is not idle. Those
 //! are what `shieldable-benches` is for.

@@ -10,7 +10,8 @@ pub fn poll<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
 
-/// Never ready, which the compiler cannot see: what is around it must be in memory, as it is around a body that does something.
+/// Never ready, which the compiler cannot see: what is around it must be in memory, as it is around a body that does
+/// something.
 pub fn never() -> impl Future<Output = ()> {
     poll_fn(|_| {
         black_box(());

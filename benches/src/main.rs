@@ -20,8 +20,8 @@ static ALLOCATOR: Counting = Counting;
 
 /// Measures shieldable beside its peers, in turns within one run, and judges the ratios.
 ///
-/// The exit code is 1 if a bound is missed, and 2 for a wrong command line. A bound on a time holds if the median over the
-/// rounds is within 5 % of it.
+/// The exit code is 1 if a bound is missed, and 2 for a wrong command line. A bound on a time holds if the median over
+/// the rounds is within 5 % of it.
 #[derive(Debug, Parser)]
 #[command(name = "shieldable-benches", version = None)]
 struct Options {

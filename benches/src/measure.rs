@@ -1,5 +1,5 @@
-//! Times in turns: every side of a comparison runs once per round, so that a busy moment of the machine hits all of them,
-//! and what is judged is the median over the rounds of the ratio within a round.
+//! Times in turns: every side of a comparison runs once per round, so that a busy moment of the machine hits all of
+//! them, and what is judged is the median over the rounds of the ratio within a round.
 //!
 //! Harnesses that measure one function after the other give good absolute figures and bad ratios on a machine that is
 //! not idle. The former are `criterion.rs`'s.

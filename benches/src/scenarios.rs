@@ -1,5 +1,5 @@
-//! What is counted under callgrind, and timed by criterion: each operation by itself, on one thread, so often that the way
-//! to it does not matter.
+//! What is counted under callgrind, and timed by criterion: each operation by itself, on one thread, so often that the
+//! way to it does not matter.
 
 use std::cell::Cell;
 use std::future::{Future, pending, poll_fn};

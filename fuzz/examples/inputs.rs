@@ -2,8 +2,8 @@
 //!
 //! * `show TARGET FILE`: the program, as text.
 //! * `clauses TARGET PATH..`: which clauses of SPEC.md these inputs reach; fails if an observable one is missing.
-//! * `seeds TARGET FOLDER PROGRAMS`: writes the smallest inputs among so many random ones that together reach every clause
-//!   that any of them reaches.
+//! * `seeds TARGET FOLDER PROGRAMS`: writes the smallest inputs among so many random ones that together reach every
+//!   clause that any of them reaches.
 //!
 //! An example and not a binary, since cargo-fuzz takes every binary of the package for a target.
 

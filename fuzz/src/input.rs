@@ -1,7 +1,7 @@
 //! Inputs: what the fuzzer's bytes stand for.
 //!
-//! One byte a decision, so that a small change of the bytes is a small change of the program. `Debug` shows the program as
-//! text, which is what `cargo fuzz fmt` prints.
+//! One byte a decision, so that a small change of the bytes is a small change of the program. `Debug` shows the program
+//! as text, which is what `cargo fuzz fmt` prints.
 
 use std::fmt;
 use std::sync::Arc;

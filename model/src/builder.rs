@@ -115,7 +115,8 @@ impl Builder {
         }
     }
 
-    /// Checks everything, after the fibers that operations name (those that they create aside) were given other numbers.
+    /// Checks everything, after the fibers that operations name (those that they create aside) were given other
+    /// numbers.
     pub(crate) fn finish_renumbered(mut self, renumber: impl Fn(FiberId) -> FiberId) -> Result<Program, Invalid> {
         let drafts = self.fibers.iter_mut().chain(&mut self.lanes);
         for op in drafts.flat_map(|draft| draft.body.iter_mut().chain(&mut draft.destructor)) {

@@ -34,8 +34,8 @@ impl Program {
         cuts.filter_map(|cut| self.rebuilt(cut, None))
     }
 
-    /// The same up to the names of fibers, locks, waiters and slots and the order of lanes and top fibers: equal for all
-    /// programs that differ in nothing else.
+    /// The same up to the names of fibers, locks, waiters and slots and the order of lanes and top fibers: equal for
+    /// all programs that differ in nothing else.
     pub fn canonical(&self) -> Program {
         let tops: Vec<FiberId> = self.fibers().filter(|f| !self.fiber(*f).inline).collect();
         let lanes: Vec<LaneId> = self.lanes().collect();

@@ -1,7 +1,8 @@
 //! All programs of a skeleton: a text with holes, each filled with each of its alternatives.
 //!
-//! A hole is a name in angle brackets; the alternatives of a name are texts, the empty one among them if a hole may stay
-//! empty. A `#` in one stands for the number of the hole, to give what is declared there a name of its own. Of programs that differ only in names or in the order of threads and top fibers, one is kept.
+//! A hole is a name in angle brackets; the alternatives of a name are texts, the empty one among them if a hole may
+//! stay empty. A `#` in one stands for the number of the hole, to give what is declared there a name of its own. Of
+//! programs that differ only in names or in the order of threads and top fibers, one is kept.
 
 use std::collections::HashSet;
 

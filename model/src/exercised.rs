@@ -9,8 +9,8 @@ pub(crate) fn records() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("exercised")
 }
 
-/// A checker has exercised these clauses. With `UPDATE_SPEC=1` in the environment that is recorded for the table; without,
-/// it is an error if a clause that was recorded is not among them any more.
+/// A checker has exercised these clauses. With `UPDATE_SPEC=1` in the environment that is recorded for the table;
+/// without, it is an error if a clause that was recorded is not among them any more.
 ///
 /// # Errors
 ///

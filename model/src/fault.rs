@@ -1,7 +1,7 @@
 //! Deliberate faults: broken variants of the model, to show that each property can fail.
 //!
-//! The step function asks [`Machine::broken`](crate::machine::Machine::broken) at the one place that each fault is about,
-//! and nowhere else. Without a fault the model is the spec.
+//! The step function asks [`Machine::broken`](crate::machine::Machine::broken) at the one place that each fault is
+//! about, and nowhere else. Without a fault the model is the spec.
 
 macro_rules! faults {
     ($($(#[doc = $doc:literal])+ $fault:ident)+) => {

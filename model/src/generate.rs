@@ -1,7 +1,8 @@
 //! Programs from choices: the one generator behind every random checker.
 //!
 //! Whatever the choices, the result is a program; the first choice of each kind is the simplest, so that shrinking the
-//! choices shrinks the program. What a body holds is followed roughly, so that most operations have something to act on.
+//! choices shrinks the program. What a body holds is followed roughly, so that most operations have something to act
+//! on.
 
 use crate::builder::{Begin, Builder};
 use crate::grammar::{Entry, Grammar, Style};
@@ -47,8 +48,8 @@ impl Choices for Seed {
 }
 
 impl Grammar {
-    /// A program of this grammar. One that would be too long is drawn again, from the choices that are left: once there are
-    /// none, the shortest is.
+    /// A program of this grammar. One that would be too long is drawn again, from the choices that are left: once there
+    /// are none, the shortest is.
     pub fn generate(&self, choices: &mut impl Choices) -> Program {
         loop {
             if let Some(program) = self.draw(choices) {

@@ -3,9 +3,9 @@
 //! An operation adds nothing to a program if
 //! * the spec knows no interleaving in which it happens and finds what it acts on; the program without it goes through
 //!   the same states; or
-//! * neither it nor what it belongs with touches anything that an operation of another thread changes, or changes anything
-//!   that one touches; the program without it goes through the same states but for those of one thread alone, which come
-//!   in an order of their own in every interleaving.
+//! * neither it nor what it belongs with touches anything that an operation of another thread changes, or changes
+//!   anything that one touches; the program without it goes through the same states but for those of one thread alone,
+//!   which come in an order of their own in every interleaving.
 //!
 //! What belongs together is the smallest partition in which operations of which one changes what another touches are in
 //! one part, and so are the operations at which a body may suspend, and the polls of its scope.
@@ -35,8 +35,8 @@ impl Program {
         })
     }
 
-    /// The lane that does it, directly or by running the fiber, by its number as a fiber. A fiber that no lane runs is a
-    /// thread of its own.
+    /// The lane that does it, directly or by running the fiber, by its number as a fiber. A fiber that no lane runs is
+    /// a thread of its own.
     pub fn thread(&self, op: OpId) -> FiberId {
         let mut owner = self.owner(op);
         while self.fiber(owner).inline {

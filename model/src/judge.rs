@@ -1,9 +1,9 @@
-//! The judge of concurrent histories: is there an order of micro steps of the lanes in which every operation returns what
-//! the history says, each between its call and its return, the whole history consumed?
+//! The judge of concurrent histories: is there an order of micro steps of the lanes in which every operation returns
+//! what the history says, each between its call and its return, the whole history consumed?
 //!
-//! A depth-first search over (events consumed, state), each pair visited once. Consuming an event never takes anything away
-//! from the other lanes, so it is done as soon as it is possible; only micro steps branch. Where time is no matter, a query
-//! may also be told what was true before (`past.rs`).
+//! A depth-first search over (events consumed, state), each pair visited once. Consuming an event never takes anything
+//! away from the other lanes, so it is done as soon as it is possible; only micro steps branch. Where time is no
+//! matter, a query may also be told what was true before (`past.rs`).
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashSet};

@@ -1,8 +1,8 @@
 //! The step function: calls of a lane, and how a body is polled, ended and dropped.
 //!
-//! A lane has a stack of calls: the lane itself, then each fiber that it is polling or dropping. [`Machine::micro`] does
-//! the next thing that the innermost call has to do. What one micro step does is atomic for the other lanes; it is what
-//! the implementation decides in one atomic operation, or under one internal lock.
+//! A lane has a stack of calls: the lane itself, then each fiber that it is polling or dropping. [`Machine::micro`]
+//! does the next thing that the innermost call has to do. What one micro step does is atomic for the other lanes; it is
+//! what the implementation decides in one atomic operation, or under one internal lock.
 //!
 //! The order of things in a poll (DLV, NST-5, TMO-1):
 //!
@@ -22,8 +22,8 @@
 //! | `Seal` | done; that shield is the guards', or closed if the last of them was closed meanwhile | return, `Leave`, or `Unpark` |
 //! | `Leave` | a top fiber lies in its place again, its join handle knows | return |
 //!
-//! A drop is `Drop` (live to ending), `End`, `Destructor`, `Done`, `Seal`, `Unpark` (let go of the outer scope's shield), and `Leave`
-//! for a top fiber.
+//! A drop is `Drop` (live to ending), `End`, `Destructor`, `Done`, `Seal`, `Unpark` (let go of the outer scope's
+//! shield), and `Leave` for a top fiber.
 
 use crate::clause::Clause;
 use crate::fault::Fault;
@@ -53,8 +53,8 @@ pub(crate) struct Machine<'a> {
     pub(crate) lane: LaneId,
     /// Which of the allowed successors, see [`Machine::choices`].
     pub(crate) choice: u8,
-    /// What the operation that is next is to return, without doing anything; where a poll decides whether to deliver, that
-    /// it does not, and whether it finds the scope shielded.
+    /// What the operation that is next is to return, without doing anything; where a poll decides whether to deliver,
+    /// that it does not, and whether it finds the scope shielded.
     pub(crate) told: Option<Ret>,
 }
 
@@ -178,7 +178,8 @@ impl Machine<'_> {
         self.mark(Clause::Scp3);
     }
 
-    /// What is seen of the scope is over. Who looks for a top fiber may still find it taken: leaving is a step of its own.
+    /// What is seen of the scope is over. Who looks for a top fiber may still find it taken: leaving is a step of its
+    /// own.
     pub(crate) fn leave_place(&mut self, ret: Ret) -> Micro {
         if self.program.fiber(self.call().fiber).inline {
             self.leave(ret);
@@ -348,8 +349,9 @@ impl Machine<'_> {
         self.go(Stage::Register)
     }
 
-    /// HDL-2: while the former waker is out and the new one is not yet in, whoever cancels finds none to wake. Where the two
-    /// are alike the implementation may leave the one in its place, and then learns nothing of the scope (`TAKEN`).
+    /// HDL-2: while the former waker is out and the new one is not yet in, whoever cancels finds none to wake. Where
+    /// the two are alike the implementation may leave the one in its place, and then learns nothing of the scope
+    /// (`TAKEN`).
     fn register(&mut self, fiber: FiberId) -> Micro {
         let waker = self.lane_state().waker;
         let it = self.it(fiber);

@@ -8,8 +8,8 @@
 //!         | ["let"] ( "lock" LOCK | "wait" WAITER | "join" TASK ) | WORD [ NAME ]
 //! ```
 //! Operations are separated by blanks, line ends or semicolons; `//` begins a comment. A name may be used before it is
-//! declared. Names say what they are: `t0` a task, `c0` a scope, `d0` a timeout, `p0` a plain future, `l0` a lock, `r0` a
-//! re-entrant lock, `w0` a waiter, `s0` a slot; `t0/1` is task 0 polled with its waker number 1.
+//! declared. Names say what they are: `t0` a task, `c0` a scope, `d0` a timeout, `p0` a plain future, `l0` a lock, `r0`
+//! a re-entrant lock, `w0` a waiter, `s0` a slot; `t0/1` is task 0 polled with its waker number 1.
 
 use std::fmt;
 use std::str::FromStr;

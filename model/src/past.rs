@@ -1,10 +1,10 @@
 //! What a thread may still take for the present where "before" is not a matter of time.
 //!
-//! A query is a load: under weak memory it may answer with what was true before other threads did what they have done by
-//! now. What bounds it is what the thread knows. Of each object the versions are kept that somebody may still read, up to
-//! the present one, and of each lane its *view*: by object, the oldest version that the lane may read. A lane's view moves on
-//! with what it reads and writes itself (coherence), and it learns the view of another where the crate promises that one
-//! sees what the other did:
+//! A query is a load: under weak memory it may answer with what was true before other threads did what they have done
+//! by now. What bounds it is what the thread knows. Of each object the versions are kept that somebody may still read,
+//! up to the present one, and of each lane its *view*: by object, the oldest version that the lane may read. A lane's
+//! view moves on with what it reads and writes itself (coherence), and it learns the view of another where the crate
+//! promises that one sees what the other did:
 //!
 //! | who learns | what was known to |
 //! |---|---|
@@ -15,15 +15,15 @@
 //! | who notifies | who notified before |
 //! | who polls, drops or joins a top fiber, or uses a slot | who did last |
 //!
-//! These are the views of Kang et al., "A promising semantics for relaxed-memory concurrency" (POPL 2017), without promises.
-//! A call that changes something is a read-modify-write, and acts on the present. One that finds nothing to do is a query:
-//! `cancel()` of a scope that is ending, `uncancel()` without a request, a `try_lock` that is refused, a checkpoint that
-//! does not suspend. So is the beginning of a wait, which may take an old number of notifications for the present one. And
-//! so is the decision of a poll not to deliver: before the body, since it looks again when that has suspended, and then, if
-//! the fiber has been woken since the poll began, since it will be polled again.
+//! These are the views of Kang et al., "A promising semantics for relaxed-memory concurrency" (POPL 2017), without
+//! promises. A call that changes something is a read-modify-write, and acts on the present. One that finds nothing to
+//! do is a query: `cancel()` of a scope that is ending, `uncancel()` without a request, a `try_lock` that is refused, a
+//! checkpoint that does not suspend. So is the beginning of a wait, which may take an old number of notifications for
+//! the present one. And so is the decision of a poll not to deliver: before the body, since it looks again when that
+//! has suspended, and then, if the fiber has been woken since the poll began, since it will be polled again.
 //!
-//! One thing is coarser than the code: to close a shield elsewhere is one step. So a history could be refused without reason
-//! in which one closes a shield while another looks and a third drops hard.
+//! One thing is coarser than the code: to close a shield elsewhere is one step. So a history could be refused without
+//! reason in which one closes a shield while another looks and a third drops hard.
 
 mod versions;
 
@@ -350,8 +350,8 @@ impl Past {
         if told { vec![after] } else { Vec::new() }
     }
 
-    /// What is known after the lane's poll has found nothing to deliver where there is something, and whether it found the
-    /// scope shielded, in each way in which it may.
+    /// What is known after the lane's poll has found nothing to deliver where there is something, and whether it found
+    /// the scope shielded, in each way in which it may.
     pub(crate) fn overlooks(&self, program: &Program, state: &State, lane: LaneId) -> Vec<(Past, bool)> {
         let mover = &state.lanes[lane.index()];
         let call = mover.calls.last().expect("the lane's own call never ends");
@@ -473,8 +473,8 @@ impl Past {
         found.inspect(|version| self.lane(lane).set(object, *version)).is_some()
     }
 
-    /// What is known after the lane has begun a wait with a number of notifications that is not the present one: the wait is
-    /// over. None if the lane knows the present one.
+    /// What is known after the lane has begun a wait with a number of notifications that is not the present one: the
+    /// wait is over. None if the lane knows the present one.
     pub(crate) fn began_before(&self, lane: LaneId, waiter: WaiterId, node: NodeId) -> Option<Past> {
         let object = Object::notified(waiter);
         let number = self.lanes[lane.index()].oldest(object);

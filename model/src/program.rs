@@ -1,9 +1,9 @@
 //! Programs: what tasks do, and what happens to them from outside.
 //!
-//! A program is a list of *fibers* (futures with a body: tasks, cancel scopes, timeouts, `shielded` futures, plain async
-//! blocks) and a list of *lanes* (threads outside, which poll, cancel, drop, notify). A fiber is either declared at the
-//! top, and then lies in a place of its own where anybody may poll or drop it, or inline, and then belongs to whoever
-//! creates it.
+//! A program is a list of *fibers* (futures with a body: tasks, cancel scopes, timeouts, `shielded` futures, plain
+//! async blocks) and a list of *lanes* (threads outside, which poll, cancel, drop, notify). A fiber is either declared
+//! at the top, and then lies in a place of its own where anybody may poll or drop it, or inline, and then belongs to
+//! whoever creates it.
 //!
 //! # Invariants, established by the [`Builder`]
 //! 1. Every name is declared once; every name used is declared; timeouts and `shielded` are inline.

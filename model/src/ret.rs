@@ -52,7 +52,8 @@ pub enum Ret {
     Ready(Outcome),
     /// It panicked.
     Panicked,
-    /// It panicked, neither because the program does nor where the spec says so. No operation of the model returns this.
+    /// It panicked, neither because the program does nor where the spec says so. No operation of the model returns
+    /// this.
     Unforeseen,
 }
 

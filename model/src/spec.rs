@@ -1,8 +1,8 @@
 //! The generated parts of SPEC.md: the diagrams of phases, and the table from clauses to what exercises them.
 //!
-//! Everything in them was counted: the diagrams show the transitions of the states that the quick exploration reached, the
-//! table names the transitions that went through a clause, the laws that are about it, and the checkers that said, when
-//! they last ran with `UPDATE_SPEC=1`, that they had exercised it ([`exercised`](crate::exercised)).
+//! Everything in them was counted: the diagrams show the transitions of the states that the quick exploration reached,
+//! the table names the transitions that went through a clause, the laws that are about it, and the checkers that said,
+//! when they last ran with `UPDATE_SPEC=1`, that they had exercised it ([`exercised`](crate::exercised)).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;

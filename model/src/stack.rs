@@ -1,7 +1,7 @@
 //! A vector of fixed capacity that is `Copy`.
 //!
-//! States are copied for every branch of a search and compared for every memo look-up: nothing in them may allocate, and
-//! what lies beyond the length must not count.
+//! States are copied for every branch of a search and compared for every memo look-up: nothing in them may allocate,
+//! and what lies beyond the length must not count.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};

@@ -2,8 +2,8 @@
 //!
 //! # Invariants
 //! 1. Whatever cannot matter any more is reset, so that states that behave alike are equal.
-//! 2. `open` of a scope is the number of its guards, plus one for each scope that is parked on it or has left its guards
-//!    to it.
+//! 2. `open` of a scope is the number of its guards, plus one for each scope that is parked on it or has left its
+//!    guards to it.
 //! 3. The frames are the scopes in a lane's stack; nothing else knows who is inside whom.
 
 use std::hash::{Hash, Hasher};
@@ -354,7 +354,8 @@ impl State {
         self.fiber(fiber).woken
     }
 
-    /// Whether whoever runs it with that waker has to poll it: it has been woken, and not by a waker of somebody else's.
+    /// Whether whoever runs it with that waker has to poll it: it has been woken, and not by a waker of somebody
+    /// else's.
     pub(crate) fn is_due(&self, fiber: FiberId, version: u8) -> bool {
         let it = self.fiber(fiber);
         it.woken && (it.version == version || it.version == NEVER_POLLED)

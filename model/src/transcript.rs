@@ -9,8 +9,8 @@ use crate::trace::Trace;
 /// Lanes that go on for ever (a task that is woken by each of its polls) are cut off.
 const MAX_STEPS: usize = 10_000;
 
-/// Runs the program: first the lanes of the schedule, an operation each, those that cannot go on left out; then each lane in
-/// turn until nobody can go on. The timeline has a column for each thread and each top fiber.
+/// Runs the program: first the lanes of the schedule, an operation each, those that cannot go on left out; then each
+/// lane in turn until nobody can go on. The timeline has a column for each thread and each top fiber.
 pub fn transcript(program: &Program, schedule: &[LaneId]) -> String {
     let model = Model::new(program);
     let mut state = model.start();

@@ -1,5 +1,5 @@
-//! Generated programs for fuzzers: one byte of the input a decision, so that small changes of the input are small changes
-//! of the program.
+//! Generated programs for fuzzers: one byte of the input a decision, so that small changes of the input are small
+//! changes of the program.
 
 use std::sync::OnceLock;
 

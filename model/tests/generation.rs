@@ -164,7 +164,8 @@ fn the_judge_finds_every_fault_in_some_random_run() {
         programs.extend((0..4000).map(|seed| grammar.generate(&mut Seed(seed))));
     }
     let mut missed = HashSet::new();
-    // No caller sees a waker that is kept; the others take programs that are rare at random. The exploration has them all.
+    // No caller sees a waker that is kept; the others take programs that are rare at random. The exploration has them
+    // all.
     let rare =
         [Fault::EndKeepsWaker, Fault::CheckpointDoesNotWake, Fault::CloseElsewhereClosesTwo, Fault::TornIsForgotten];
     for fault in Fault::ALL.iter().filter(|fault| !rare.contains(fault)) {

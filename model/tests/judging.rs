@@ -250,8 +250,8 @@ impl<'a> Notes<'a> {
         Self { program, history: History::new(), begun: vec![None; program.lanes().len()], over: Vec::new() }
     }
 
-    /// An operation, named by its text, returns; one of a lane that ends in `..` is called, and returns later, the others are
-    /// called and return at once.
+    /// An operation, named by its text, returns; one of a lane that ends in `..` is called, and returns later, the
+    /// others are called and return at once.
     fn see(&mut self, lane: LaneId, text: &str, ret: Ret) {
         let program = self.program;
         let own: Vec<_> = program.lane(lane).collect();

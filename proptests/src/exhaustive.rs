@@ -1,8 +1,8 @@
 //! All programs of a family, in all schedules up to a length, without randomness.
 //!
-//! A family is a text with holes, which are the bodies, and the operations that the outside may do. Every filling of the
-//! holes is run with every sequence of that many outside operations: in lockstep there is one lane, so the sequences are the
-//! schedules. Shorter ones are their beginnings. How long they are scales with `PROPTEST_CASES`.
+//! A family is a text with holes, which are the bodies, and the operations that the outside may do. Every filling of
+//! the holes is run with every sequence of that many outside operations: in lockstep there is one lane, so the
+//! sequences are the schedules. Shorter ones are their beginnings. How long they are scales with `PROPTEST_CASES`.
 
 use std::sync::Arc;
 

@@ -1,14 +1,14 @@
 //! The lanes of a program as futures, for a real executor to run.
 //!
-//! A lane does its operations one after the other, and lets others go first as often as chance has it. The lane that runs
-//! a fiber polls it with the executor's own context. The operation `drop t0` takes the fiber out of its place and drops it;
-//! where the executor can abort what runs `t0`, it may be done so, too:
+//! A lane does its operations one after the other, and lets others go first as often as chance has it. The lane that
+//! runs a fiber polls it with the executor's own context. The operation `drop t0` takes the fiber out of its place and
+//! drops it; where the executor can abort what runs `t0`, it may be done so, too:
 //!
 //! # Aborts
-//! The lane that drops `t0` asks the executor to abort the lane that runs it, and waits. When the executor drops the lane
-//! that runs `t0`, that one does the operation for the other, and then what is left for itself to do: `run t0` of a fiber
-//! that is gone. If it has come to its end instead, the one that waits drops the fiber itself. Nobody else may be polling
-//! `t0` then, so programs that poll it by name are not treated so.
+//! The lane that drops `t0` asks the executor to abort the lane that runs it, and waits. When the executor drops the
+//! lane that runs `t0`, that one does the operation for the other, and then what is left for itself to do: `run t0` of
+//! a fiber that is gone. If it has come to its end instead, the one that waits drops the fiber itself. Nobody else may
+//! be polling `t0` then, so programs that poll it by name are not treated so.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,7 +1,7 @@
 //! How much of everything is run.
 //!
-//! `PROPTEST_CASES` scales all sizes alike: at 512 there is twice as much of everything as at 256, which is the default.
-//! `PROPTEST_RNG_SEED` gives other programs of the same number.
+//! `PROPTEST_CASES` scales all sizes alike: at 512 there is twice as much of everything as at 256, which is the
+//! default. `PROPTEST_RNG_SEED` gives other programs of the same number.
 
 use std::env;
 

@@ -24,7 +24,8 @@ static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, dr
 /// `data` is the pointer of a waker of this table that has not been dropped.
 unsafe fn clone(data: *const ()) -> RawWaker {
     let slow = data.cast::<Slow>();
-    // SAFETY: the waker owns a reference to what was given to `Arc::into_raw`, so it is there to be looked at and counted.
+    // SAFETY: the waker owns a reference to what was given to `Arc::into_raw`, so it is there to be looked at and
+    // counted.
     unsafe {
         (*slow).jostle.dawdle();
         Arc::increment_strong_count(slow);

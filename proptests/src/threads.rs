@@ -44,8 +44,8 @@ struct Sleeper {
 struct Rest {
     /// Woken since it slept last.
     woken: bool,
-    /// It lies down, and counts among those asleep until somebody rouses it: a sleeper who has been roused is awake, even
-    /// if the machine has not let it run yet.
+    /// It lies down, and counts among those asleep until somebody rouses it: a sleeper who has been roused is awake,
+    /// even if the machine has not let it run yet.
     asleep: bool,
 }
 

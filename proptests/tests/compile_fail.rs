@@ -63,8 +63,8 @@ mod auto_traits {
     assert_impl_all!(time::Timeout<Ready<u8>>: Send, Sync);
     assert_not_impl_any!(time::Timeout<Ready<u8>>: Unpin);
 
-    // RLK-13: a `Lock` gives its value to one at a time, on whichever thread that is: `Send` is enough. An `RLock` gives
-    // `&T` to several guards of a task, which may be on two threads at once: `Send + Sync`.
+    // RLK-13: a `Lock` gives its value to one at a time, on whichever thread that is: `Send` is enough. An `RLock`
+    // gives `&T` to several guards of a task, which may be on two threads at once: `Send + Sync`.
     assert_impl_all!(Lock<SendOnly>: Send, Sync, Unpin);
     assert_not_impl_any!(Lock<SyncOnly>: Send, Sync);
     assert_impl_all!(RLock<u8>: Send, Sync, Unpin);

@@ -1,5 +1,5 @@
-//! What the random programs get to: every observable clause, and every situation that has broken a lock or a cancellation
-//! somewhere, each not once by chance but often.
+//! What the random programs get to: every observable clause, and every situation that has broken a lock or a
+//! cancellation somewhere, each not once by chance but often.
 
 use std::sync::Arc;
 
@@ -8,7 +8,8 @@ use shieldable_proptests::families;
 use shieldable_proptests::lockstep::{Lockstep, Step};
 use shieldable_proptests::scale::scaled;
 
-/// Programs of each shape, and of the families, at the least; their seeds are their numbers, so that every run is the same.
+/// Programs of each shape, and of the families, at the least; their seeds are their numbers, so that every run is the
+/// same.
 const PROGRAMS: u64 = 20_000;
 const SHAPES: [Shape; 5] =
     [Shape::MIXED, Shape::CANCEL, Shape::LOCKS, Shape::MOVES, Shape { alphabet: Alphabet::ALL, ..Shape::THREADS }];

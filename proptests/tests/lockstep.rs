@@ -1,7 +1,7 @@
 //! Random programs, the implementation beside the model, compared after every step.
 //!
-//! `PROPTEST_CASES` scales the number of programs of each shape. A failure is made small, printed with what happened and what
-//! should have, and stored in `regressions/`, from where it is run for ever after.
+//! `PROPTEST_CASES` scales the number of programs of each shape. A failure is made small, printed with what happened
+//! and what should have, and stored in `regressions/`, from where it is run for ever after.
 
 use std::cell::RefCell;
 use std::sync::Arc;

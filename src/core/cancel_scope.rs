@@ -15,8 +15,8 @@ use crate::Cancelled;
 pin_project! {
     /// A part of a task that can be cancelled by itself, and honours shields.
     ///
-    /// It behaves as a [`ShieldableTask`](super::ShieldableTask) does, state by state, but the locks taken inside belong to
-    /// the task around it. Whatever it is cancelled for, the code around it goes on with the result in hand.
+    /// It behaves as a [`ShieldableTask`](super::ShieldableTask) does, state by state, but the locks taken inside
+    /// belong to the task around it. Whatever it is cancelled for, the code around it goes on with the result in hand.
     ///
     /// Scopes nest, each with its own requests. A shield opened inside defers this scope's cancellation *and* that of
     /// every scope around it. A request made to a scope that was opened inside a shield still fires: it bounds the
@@ -24,8 +24,8 @@ pin_project! {
     /// that is inside it; at a suspension the innermost, and the code around it runs to its next suspension.
     ///
     /// A scope that is suspended with a shield open shields the one around it, also while nobody polls it: do not keep
-    /// such a scope aside. Nor share it between tasks, or between scopes of one task, that poll it in turn: they wake one
-    /// another for as long as the shield is open. Spawn it, and share the outcome.
+    /// such a scope aside. Nor share it between tasks, or between scopes of one task, that poll it in turn: they wake
+    /// one another for as long as the shield is open. Spawn it, and share the outcome.
     ///
     /// # Cancel safety
     ///

@@ -44,9 +44,9 @@ pub fn cancel_pending() -> bool {
 /// For loops of back-to-back shields, and for long runs without an await that suspends. What is then delivered, and to
 /// whom, is up to the scopes and combinators in between: a `join!` whose other branch is ready gives its value first.
 ///
-/// Trio's `checkpoint_if_cancelled`. In addition, from the 129th of one outermost poll on each checkpoint suspends once, so that a
-/// loop of them starves neither a deadline around it nor other tasks. A loop that makes an outermost scope in each round
-/// begins the count anew with each. Outside every scope it is always ready.
+/// Trio's `checkpoint_if_cancelled`. In addition, from the 129th of one outermost poll on each checkpoint suspends
+/// once, so that a loop of them starves neither a deadline around it nor other tasks. A loop that makes an outermost
+/// scope in each round begins the count anew with each. Outside every scope it is always ready.
 ///
 /// # Cancel safety
 ///

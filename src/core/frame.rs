@@ -4,8 +4,8 @@
 //! knows the innermost. Parent links live here and nowhere else: a scope that is not being polled has no parent.
 //!
 //! # Invariants
-//! 1. The innermost pointer is null or points to a frame that has been [entered](Frame::enter) and not left yet, and so does
-//!    `outer`.
+//! 1. The innermost pointer is null or points to a frame that has been [entered](Frame::enter) and not left yet, and so
+//!    does `outer`.
 //! 2. Whatever way a frame is left, by return or by unwinding, the innermost pointer is what it was before.
 //!
 //! Both rest on calls and returns nesting on a thread. Stackful coroutines that switch stacks in the middle of a poll
@@ -30,7 +30,8 @@ thread_cell! {
     static CHECKPOINTS: Cell<u32> = Cell::new(0);
 }
 
-/// So many checkpoints in one outermost poll; then each suspends, so that deadlines around a loop of them are looked at.
+/// So many checkpoints in one outermost poll; then each suspends, so that deadlines around a loop of them are looked
+/// at.
 const CHECKPOINT_BUDGET: u32 = 128;
 
 /// A scope that is being polled, or whose body is being dropped, on this thread.
@@ -52,8 +53,8 @@ impl Frame {
         Self { scope, task: scope.task_id(), outer }
     }
 
-    /// Makes it the innermost one of this thread. Without a closure: the poll of a scope is all one function then, which is
-    /// half of what it costs.
+    /// Makes it the innermost one of this thread. Without a closure: the poll of a scope is all one function then,
+    /// which is half of what it costs.
     ///
     /// # Safety
     ///
@@ -138,8 +139,8 @@ pub(super) fn is_polled_here(scope: &Arc<Scope>) -> bool {
     with_innermost(|frame| frame.is_some_and(|frame| frame.outwards().any(|frame| Arc::ptr_eq(frame.scope(), scope))))
 }
 
-/// Counts a checkpoint; true for each that should suspend for fairness alone. Outside every scope none does: there is no
-/// poll that would begin the count afresh.
+/// Counts a checkpoint; true for each that should suspend for fairness alone. Outside every scope none does: there is
+/// no poll that would begin the count afresh.
 pub(super) fn spend_checkpoint() -> bool {
     if INNERMOST.with(Cell::get).is_null() {
         return false;

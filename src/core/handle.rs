@@ -10,8 +10,8 @@ use super::sync::Arc;
 
 /// Cancels a [`CancelScope`](super::CancelScope) and reports its state.
 ///
-/// Handles may outlive the scope; once it has ended they keep no task and no waker alive. Two are equal when they name the
-/// same scope.
+/// Handles may outlive the scope; once it has ended they keep no task and no waker alive. Two are equal when they name
+/// the same scope.
 ///
 /// # Examples
 ///
@@ -33,8 +33,8 @@ pub struct CancelHandle {
 
 /// Cancels a [`ShieldableTask`](super::ShieldableTask) and reports its state.
 ///
-/// Handles may outlive the task; once it has ended they keep no task and no waker alive. Two are equal when they name the
-/// same task.
+/// Handles may outlive the task; once it has ended they keep no task and no waker alive. Two are equal when they name
+/// the same task.
 ///
 /// # Examples
 ///
@@ -60,13 +60,14 @@ macro_rules! handle {
 
             #[doc = concat!("Asks the ", $what, " to stop; false only if it is finished already.")]
             ///
-            /// The request waits while a shield is open and is then delivered at the next suspension: the body is dropped
-            /// and the result is [`Cancelled`](crate::Cancelled). It has no effect on a body that returns before. May be
-            /// called from anywhere: another thread, the body itself, a destructor that the cancellation runs.
+            /// The request waits while a shield is open and is then delivered at the next suspension: the body is
+            /// dropped and the result is [`Cancelled`](crate::Cancelled). It has no effect on a body that returns
+            /// before. May be called from anywhere: another thread, the body itself, a destructor that the cancellation
+            /// runs.
             ///
-            /// Each call adds one request while the body has not ended, up to 2<sup>24</sup> - 1, and wakes, unless it was
-            /// woken since it suspended. Whoever sees the request, a destructor that runs for it or a query that counts it,
-            /// sees what was done before this call.
+            /// Each call adds one request while the body has not ended, up to 2<sup>24</sup> - 1, and wakes, unless it
+            /// was woken since it suspended. Whoever sees the request, a destructor that runs for it or a query that
+            /// counts it, sees what was done before this call.
             ///
             /// # Panics
             ///
@@ -173,8 +174,9 @@ macro_rules! handle {
             ///
             /// That is the accident this crate exists for: tokio's `abort`, its `timeout` or a `select!` around the
             /// whole, a runtime that shut down. The [front page](crate) names what to use instead. A shielded part that
-            /// was dropped alone, while the body goes on, leaves no mark. Where the shield was that of a scope inside and
-            /// has just been closed elsewhere, the scopes around that one count as shielded until it is polled again.
+            /// was dropped alone, while the body goes on, leaves no mark. Where the shield was that of a scope inside
+            /// and has just been closed elsewhere, the scopes around that one count as shielded until it is polled
+            /// again.
             ///
             /// # Examples
             ///

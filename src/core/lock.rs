@@ -11,14 +11,14 @@ use crate::TryLockError;
 
 /// A fair async mutex: whoever polled first gets it first, and a release hands it over.
 ///
-/// Needs no current task. Its owner does not get in twice: that is [`RLock`](super::RLock). There is no poisoning: a guard
-/// that is dropped by a panic releases.
+/// Needs no current task. Its owner does not get in twice: that is [`RLock`](super::RLock). There is no poisoning: a
+/// guard that is dropped by a panic releases.
 ///
 /// # Fairness
 ///
 /// First come, first served, in the order of the first polls; [`try_lock`](Self::try_lock) does not barge past anybody
-/// who waits, woken or not. The price: an acquisition that has been granted and is then neither polled nor dropped blocks
-/// everybody. And an acquisition of a free lock never suspends, so a loop over one never yields to the executor.
+/// who waits, woken or not. The price: an acquisition that has been granted and is then neither polled nor dropped
+/// blocks everybody. And an acquisition of a free lock never suspends, so a loop over one never yields to the executor.
 ///
 /// # Examples
 ///
@@ -79,8 +79,8 @@ impl<T: ?Sized> Lock<T> {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future gives up the place in the queue; a lock that had been handed to it is passed on. Nothing else
-    /// is lost.
+    /// Dropping the future gives up the place in the queue; a lock that had been handed to it is passed on. Nothing
+    /// else is lost.
     ///
     /// # Panics
     ///

@@ -3,10 +3,10 @@
 //! These files are compiled over `sync`, which is std's primitives in the ordinary build, and once more over each
 //! checker's. They therefore say `super::sync` and never `crate::sync`, name no runtime, and hold no tests.
 //!
-//! Dependencies point one way, but for the guard that a scope keeps of the one around it: `identity`, `panic`, `waker` and
-//! `shield_count` know nothing of the others; `scope` is made of them; `frame` says which scopes are current on a thread;
-//! `shield` opens guards on them; `region` polls a body inside a scope; `task`, `cancel_scope`, `timeout` and `checkpoint`
-//! are thin on top. `queue` and `raw_lock` carry `lock`, `rlock` and `waiter`.
+//! Dependencies point one way, but for the guard that a scope keeps of the one around it: `identity`, `panic`, `waker`
+//! and `shield_count` know nothing of the others; `scope` is made of them; `frame` says which scopes are current on a
+//! thread; `shield` opens guards on them; `region` polls a body inside a scope; `task`, `cancel_scope`, `timeout` and
+//! `checkpoint` are thin on top. `queue` and `raw_lock` carry `lock`, `rlock` and `waiter`.
 
 use super::sync;
 

@@ -3,13 +3,14 @@
 //! # State of a node
 //! * *idle*: in no queue; its future's alone.
 //! * *linked*: in a queue; links, waker and tag belong to the holder of the mutex around that queue.
-//! * *granted*: taken out by [`Queue::grant_older`]; its future's alone again. `granted` says so, and whether it was *asleep*
-//!   until then: whether [`Queue::take_wakers_of`] had left it its waker.
+//! * *granted*: taken out by [`Queue::grant_older`]; its future's alone again. `granted` says so, and whether it was
+//!   *asleep* until then: whether [`Queue::take_wakers_of`] had left it its waker.
 //!
 //! # Invariants
 //! 1. A linked node stays where it is, alive, until it is idle or granted: it is pinned, and its future takes it out,
 //!    under the mutex, before it goes away.
-//! 2. The methods of `Queue` run under the mutex around it, and nothing else touches a linked node but to read `granted`.
+//! 2. The methods of `Queue` run under the mutex around it, and nothing else touches a linked node but to read
+//!    `granted`.
 //! 3. Setting `granted` is the last that a queue does to a node: its future may be gone in the next instant.
 
 use std::marker::PhantomPinned;
@@ -147,8 +148,8 @@ impl Queue {
         self.front.map(|front| node_of(&front).entry(|entry| entry.tag))
     }
 
-    /// Takes out, from the front, the nodes whose tag is below `end`, as many as there are empty places for their wakers,
-    /// and marks them granted. Gives their number; the wakers are to be called outside the mutex.
+    /// Takes out, from the front, the nodes whose tag is below `end`, as many as there are empty places for their
+    /// wakers, and marks them granted. Gives their number; the wakers are to be called outside the mutex.
     #[inline]
     pub(super) fn grant_older(&mut self, end: u64, wakers: &mut [Option<Waker>]) -> usize {
         let (mut granted, mut front) = (0, self.front);
@@ -174,7 +175,8 @@ impl Queue {
         granted
     }
 
-    /// Takes the wakers that are registered with this tag, from the front, as far as there is room, and gives their number.
+    /// Takes the wakers that are registered with this tag, from the front, as far as there is room, and gives their
+    /// number.
     pub(super) fn take_wakers_of(&mut self, tag: u64, wakers: &mut [Option<Waker>]) -> usize {
         let (mut taken, mut next) = (0, self.front);
         while let Some(node) = next.filter(|_| taken < wakers.len()) {

@@ -13,15 +13,17 @@
 //! 1. Owner and depth change in one step: the last guard dropped elsewhere cannot free the lock between the owner's
 //!    question "is it mine?" and its re-entry. Nobody re-enters a lock that has no guard.
 //! 2. Outside the mutex, `QUEUED` is set exactly if the queue is not empty, and then the lock is held or given up.
-//! 3. A lock is handed over, never freed, while somebody waits: nobody barges, and the order is that of the first polls.
+//! 3. A lock is handed over, never freed, while somebody waits: nobody barges, and the order is that of the first
+//!    polls.
 //! 4. A granted acquisition counts as a guard of its owner. Dropped before it was polled, it releases (passes on).
 //! 5. No user code runs under the mutex: wakers are cloned before it, called and dropped after it.
-//! 6. A task that owns the lock has no acquisition asleep in the queue, once the one that it was granted by has been polled
-//!    or dropped: all may enter (RLK-5), and that one may be waiting for another. Asleep is one whose waker has not been
-//!    taken. The task's count of them, over all locks, tells the poll of the granted one whether to look for any.
+//! 6. A task that owns the lock has no acquisition asleep in the queue, once the one that it was granted by has been
+//!    polled or dropped: all may enter (RLK-5), and that one may be waiting for another. Asleep is one whose waker has
+//!    not been taken. The task's count of them, over all locks, tells the poll of the granted one whether to look for
+//!    any.
 //!
-//! Who wakes: the release, the one waiter that it hands over to; the poll of that one, or its drop if its task has entered
-//! otherwise, the others of the task that it was handed to.
+//! Who wakes: the release, the one waiter that it hands over to; the poll of that one, or its drop if its task has
+//! entered otherwise, the others of the task that it was handed to.
 
 use std::future::Future;
 use std::marker::PhantomData;
@@ -161,8 +163,8 @@ impl RawLock {
         // ORDERING: acquire, pairs with the release of every guard: the new owner learns from this thread alone (by
         // `granted`) and must see what was done under guards that were dropped on others.
         let given_up = self.word.load(Ordering::Acquire) & TAKEN == QUEUED;
-        // Before this thread came here all who waited may have left, and somebody else may have taken the lock, and even
-        // given it up: then the first of the two on their way hands it over, and the other finds it held.
+        // Before this thread came here all who waited may have left, and somebody else may have taken the lock, and
+        // even given it up: then the first of the two on their way hands it over, and the other finds it held.
         let Some(owner) = queue.front_tag().filter(|_| given_up) else { return };
         let queued = if queue.has_second() { QUEUED } else { 0 };
         // Nobody else writes to the word: there is no guard, and it is marked.
@@ -193,7 +195,8 @@ impl RawLock {
         }
     }
 
-    /// Enters after all, or sees to it that the lock is marked. The caller holds the mutex and queues if this is `Held`.
+    /// Enters after all, or sees to it that the lock is marked. The caller holds the mutex and queues if this is
+    /// `Held`.
     fn enter_or_mark_queued(&self, owner: Owner) -> Entry {
         loop {
             let entry = self.try_enter(owner);
@@ -231,8 +234,8 @@ impl RawLock {
     }
 
     pub(super) fn is_held_by(&self, owner: Owner) -> bool {
-        // ORDERING: acquire, pairs with the release of `hand_over`: whoever hands over enters in this task's name, maybe for
-        // another branch of it.
+        // ORDERING: acquire, pairs with the release of `hand_over`: whoever hands over enters in this task's name,
+        // maybe for another branch of it.
         owner.holds(self.word.load(Ordering::Acquire))
     }
 
@@ -320,8 +323,9 @@ impl<W: Who> Future for Enter<'_, W> {
 }
 
 pin_project! {
-    /// An acquisition, up to the guard. By hand and not an `async fn`: the compiler inlines the state machine of one only
-    /// where it has a single caller, and the call costs a tenth of what taking a free lock does. So does a call of `poll`.
+    /// An acquisition, up to the guard. By hand and not an `async fn`: the compiler inlines the state machine of one
+    /// only where it has a single caller, and the call costs a tenth of what taking a free lock does. So does a call of
+    /// `poll`.
     pub(super) struct Acquire<'a, W, G> {
         lock: &'a RawLock,
         // Made when the lock is found to be held.

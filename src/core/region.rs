@@ -144,9 +144,9 @@ fn polled_after_its_end() -> ! {
     panic!("shieldable: a task or scope was polled after it had returned or panicked");
 }
 
-/// The timer and the wakers are user code, and may panic. The scope is then suspended all the same, with its hold of the
-/// scope around if it is shielded, and asks to be polled again: the wake that led to this poll is spent, and there may be no
-/// waker registered.
+/// The timer and the wakers are user code, and may panic. The scope is then suspended all the same, with its hold of
+/// the scope around if it is shielded, and asks to be polled again: the wake that led to this poll is spent, and there
+/// may be no waker registered.
 struct SuspendOnUnwind<'a>(&'a Scope, &'a Waker);
 
 impl Drop for SuspendOnUnwind<'_> {

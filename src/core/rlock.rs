@@ -12,8 +12,8 @@ use crate::TryLockError;
 /// A fair async lock that lets the task that holds it in again.
 ///
 /// The owner is the innermost [`ShieldableTask`](super::ShieldableTask), whatever thread it runs on; a
-/// [`CancelScope`](super::CancelScope) or a timeout inside it has its identity. So methods that lock may call one another.
-/// The lock is free when the last guard has been dropped, in whatever order and wherever.
+/// [`CancelScope`](super::CancelScope) or a timeout inside it has its identity. So methods that lock may call one
+/// another. The lock is free when the last guard has been dropped, in whatever order and wherever.
 ///
 /// Guards give `&T`, since several may be alive. For mutation put a cell inside that checks at run time; it must be
 /// `Sync`, because tasks migrate:
@@ -49,8 +49,8 @@ use crate::TryLockError;
 ///
 /// Two branches of one `join!` are the same task and do not exclude one another. If both had to wait for the lock, the
 /// second is woken with the first, and enters while that one holds it. Wrap each in a `ShieldableTask` where they must
-/// exclude one another. Such a task, or a spawned one, is an owner of its own: who holds the lock and awaits a task that
-/// needs it waits for ever.
+/// exclude one another. Such a task, or a spawned one, is an owner of its own: whoever holds the lock and awaits a task
+/// that needs it waits for ever.
 ///
 /// # Fairness
 ///
@@ -66,8 +66,8 @@ pub struct RLock<T: ?Sized = ()> {
 
 // SAFETY: a lock moves with its value.
 unsafe impl<T: ?Sized + Send> Send for RLock<T> {}
-// SAFETY: guards of one task may be used on two threads at once, and give `&T` (so Sync), and the next owner may drop or
-// replace what is inside through them on its own thread (so Send).
+// SAFETY: guards of one task may be used on two threads at once, and give `&T` (so Sync), and the next owner may drop
+// or replace what is inside through them on its own thread (so Send).
 unsafe impl<T: ?Sized + Send + Sync> Sync for RLock<T> {}
 
 impl<T> RLock<T> {
@@ -107,14 +107,14 @@ impl<T: ?Sized> RLock<T> {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future gives up the place in the queue; a lock that had been handed to it is passed on. Nothing else
-    /// is lost.
+    /// Dropping the future gives up the place in the queue; a lock that had been handed to it is passed on. Nothing
+    /// else is lost.
     ///
     /// # Panics
     ///
-    /// When polled outside a [`ShieldableTask`](super::ShieldableTask): it then gives up its place in the queue, and passes
-    /// on what it was granted. When polled by a task that holds the lock 4095 times: the lock is then unchanged. When
-    /// polled again after it was ready.
+    /// When polled outside a [`ShieldableTask`](super::ShieldableTask): it then gives up its place in the queue, and
+    /// passes on what it was granted. When polled by a task that holds the lock 4095 times: the lock is then unchanged.
+    /// When polled again after it was ready.
     ///
     /// # Examples
     ///

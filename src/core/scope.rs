@@ -1,43 +1,45 @@
 //! The state of a cancel scope, shared by its wrapper, its handles and the guards that outlive it.
 //!
 //! # State
-//! * `word`: all that changes together, so that delivering and revoking exclude each other, and requesting and waking are
-//!   one step. From the lowest bit up:
-//!     * the phase. *Live* (no bit): requests are added and taken back by anybody. [`ENDING`]: set once, by whoever polls or
-//!       drops the scope: at a delivery, when the body returned a value or panicked, or when the wrapper is dropped; from
-//!       then on the count is frozen. [`DONE`]: set once, after the body has been dropped. [`TORN`]: set with `ENDING`
-//!       if the wrapper was dropped out of an open shield.
-//!     * [`WAKER`]: there is a waker in `waker`. Set by the polling side when it registers one; cleared by whoever takes it
-//!       out: to call it (a request, a shield closed elsewhere), to replace it, or at the end.
+//! * `word`: all that changes together, so that delivering and revoking exclude each other, and requesting and waking
+//!   are one step. From the lowest bit up:
+//!     * the phase. *Live* (no bit): requests are added and taken back by anybody. [`ENDING`]: set once, by whoever
+//!       polls or drops the scope: at a delivery, when the body returned a value or panicked, or when the wrapper is
+//!       dropped; from then on the count is frozen. [`DONE`]: set once, after the body has been dropped. [`TORN`]: set
+//!       with `ENDING` if the wrapper was dropped out of an open shield.
+//!     * [`WAKER`]: there is a waker in `waker`. Set by the polling side when it registers one; cleared by whoever
+//!       takes it out: to call it (a request, a shield closed elsewhere), to replace it, or at the end.
 //!     * the number of outstanding requests.
 //!     * the number of registrations, and of shields closed elsewhere, so far; wraps around.
 //! * `shields`: the open guards (`shield_count.rs`).
 //! * `waker`: of the last poll that was `Pending`, unless it has been taken out since (`waker.rs`).
-//! * `outer`: a shield of the scope around this one. Held by the polling side while this scope is suspended with an open
-//!   shield; left to the last guard when the scope ends before its guards.
+//! * `outer`: a shield of the scope around this one. Held by the polling side while this scope is suspended with an
+//!   open shield; left to the last guard when the scope ends before its guards.
 //! * `task`: id and name, if the scope is a task, which never change; and how many acquisitions sleep for it.
 //!
 //! # Invariants
-//! 1. Live to ending is one compare-exchange or read-modify-write: a delivery that saw a request cannot be revoked, and a
-//!    request that was revoked is not delivered (DLV-7, HDL-5). From then on the polling side alone writes the word, and the
-//!    waker in it is that side's.
+//! 1. Live to ending is one compare-exchange or read-modify-write: a delivery that saw a request cannot be revoked, and
+//!    a request that was revoked is not delivered (DLV-7, HDL-5). From then on the polling side alone writes the word,
+//!    and the waker in it is that side's.
 //! 2. `DONE` is set exactly when the body has been dropped (SCP-5), and `cancel` is false exactly from then on (HDL-1).
 //! 3. `outer` is touched by the polling side until the seal, and by the one last guard after it.
 //! 4. While a guard is open there is a strong reference for it: the wrapper's until the seal, one that is left to all
 //!    guards together after it.
-//! 5. A request, or a shield closed elsewhere, is a read-modify-write of `word` that takes the waker out, to be called. Where
-//!    there is none to take, the scope has been woken since its last registration, or has had none: its next registration
-//!    is a read-modify-write after this one, and the poll looks at requests and shields after that (DLV-10).
-//! 6. Taking a waker out is a compare-exchange from a word that was loaded before the copy, with the registrations in it: it
-//!    fails for whoever copied another (invariant 2 of `waker.rs`). They are counted modulo 2^36: to be deceived,
-//!    a copier must stand still between its two accesses for exactly as many, each of which is a poll of this scope or a
-//!    shield of it closed elsewhere, with the same requests before and after. At 30 ns each that is half an hour.
+//! 5. A request, or a shield closed elsewhere, is a read-modify-write of `word` that takes the waker out, to be called.
+//!    Where there is none to take, the scope has been woken since its last registration, or has had none: its next
+//!    registration is a read-modify-write after this one, and the poll looks at requests and shields after that
+//!    (DLV-10).
+//! 6. Taking a waker out is a compare-exchange from a word that was loaded before the copy, with the registrations in
+//!    it: it fails for whoever copied another (invariant 2 of `waker.rs`). They are counted modulo 2^36: to be
+//!    deceived, a copier must stand still between its two accesses for exactly as many, each of which is a poll of this
+//!    scope or a shield of it closed elsewhere, with the same requests before and after. At 30 ns each that is half an
+//!    hour.
 //! 7. A scope is torn exactly if it ends by being dropped while a shield is open: the exchange that ends it fails if a
 //!    shield was closed elsewhere, or anything else happened, since the shields were looked at (SCP-10).
 //! 8. A scope that is done keeps no waker (HDL-11), and nobody sets `WAKER` again: the place needs no destructor.
 //!
-//! Invariant 5 and std's contract (a wake, coalesced or not, happens before the start of a later poll) are all that the poll
-//! needs: while it finds `WAKER` set and the waker the same, it makes no read-modify-write at all.
+//! Invariant 5 and std's contract (a wake, coalesced or not, happens before the start of a later poll) are all that the
+//! poll needs: while it finds `WAKER` set and the waker the same, it makes no read-modify-write at all.
 
 use std::fmt;
 use std::mem::ManuallyDrop;
@@ -92,13 +94,13 @@ pub(super) struct Look(u64);
 struct Task {
     id: TaskId,
     name: Option<Box<str>>,
-    /// No fewer than the acquisitions of `RLock`s that sleep in a queue for this task (`raw_lock.rs`). Only the polling side
-    /// looks at it.
+    /// No fewer than the acquisitions of `RLock`s that sleep in a queue for this task (`raw_lock.rs`). Only the polling
+    /// side looks at it.
     asleep: AtomicU64,
 }
 
-// SAFETY: all fields but `outer` are Send and Sync. It holds a guard, which is too, and is accessed by one side at a time
-// (invariant 3).
+// SAFETY: all fields but `outer` are Send and Sync. It holds a guard, which is too, and is accessed by one side at a
+// time (invariant 3).
 unsafe impl Send for Scope {}
 // SAFETY: as above.
 unsafe impl Sync for Scope {}
@@ -185,21 +187,24 @@ impl Scope {
         }
     }
 
-    /// Changes the word as `change` says and takes the waker out with it, if there is one; or gives the word for which it
-    /// says `None`.
+    /// Changes the word as `change` says and takes the waker out with it, if there is one; or gives the word for which
+    /// it says `None`.
     #[inline]
     fn take_waker(&self, change: impl Fn(u64) -> Option<u64>) -> Result<Option<Waker>, u64> {
-        // ORDERING: acquire, pairs with the release in `register`: the copy is what was put in place for the registration
-        // found here, or later. And whoever learns that the scope is done sees what its body did (release in `end`).
+        // ORDERING: acquire, pairs with the release in `register`: the copy is what was put in place for the
+        // registration found here, or later. And whoever learns that the scope is done sees what its body did (release
+        // in `end`).
         let mut word = self.word.load(Ordering::Acquire);
         loop {
             let Some(next) = change(word) else { return Err(word) };
             let copied = (word & WAKER != 0).then(|| self.waker.copy());
-            // ORDERING: release, pairs with the acquire of `try_end_for_request` (what was done before `cancel` is visible to
-            // the destructors that it causes), of `cancelling`, `uncancel` and `has_pending_request` (and to whoever sees the
-            // request), and of `register` (who registers next sees the shield closed). Acquire on failure, as above.
+            // ORDERING: release, pairs with the acquire of `try_end_for_request` (what was done before `cancel` is
+            // visible to the destructors that it causes), of `cancelling`, `uncancel` and `has_pending_request` (and to
+            // whoever sees the request), and of `register` (who registers next sees the shield closed). Acquire on
+            // failure, as above.
             match self.word.compare_exchange_weak(word, next & !WAKER, Ordering::Release, Ordering::Acquire) {
-                // SAFETY: copied after a load of this word and before it was exchanged, as invariant 2 of `waker.rs` wants.
+                // SAFETY: copied after a load of this word and before it was exchanged, as invariant 2 of `waker.rs`
+                // wants.
                 Ok(_) => return Ok(copied.map(|waker| unsafe { waker.claim() })),
                 Err(now) => word = now,
             }
@@ -208,9 +213,9 @@ impl Scope {
 
     /// Takes a request back and gives the number that is left, frozen once the scope is ending.
     pub(super) fn uncancel(&self) -> usize {
-        // ORDERING: acquire, as in `cancelling`; of the exchange, too, which may find another request where the load has
-        // found one that is gone. It publishes nothing, and as a read-modify-write keeps up the release sequence of the
-        // requests that remain.
+        // ORDERING: acquire, as in `cancelling`; of the exchange, too, which may find another request where the load
+        // has found one that is gone. It publishes nothing, and as a read-modify-write keeps up the release sequence of
+        // the requests that remain.
         let before = self.word.fetch_update(Ordering::Acquire, Ordering::Acquire, |word| {
             (is_live(word) && requests(word) > 0).then(|| word - ONE_REQUEST)
         });
@@ -221,8 +226,8 @@ impl Scope {
     }
 
     pub(super) fn cancelling(&self) -> usize {
-        // ORDERING: acquire, pairs with the release of `take_waker` in `cancel`, or with that of `end` where the count is
-        // frozen: who sees a request sees what was done before it.
+        // ORDERING: acquire, pairs with the release of `take_waker` in `cancel`, or with that of `end` where the count
+        // is frozen: who sees a request sees what was done before it.
         requests(self.word.load(Ordering::Acquire)) as usize
     }
 
@@ -232,7 +237,8 @@ impl Scope {
     }
 
     pub(super) fn was_torn(&self) -> bool {
-        // ORDERING: acquire, pairs with the release of `end_by_drop`: who has to repair what was torn sees how it was left.
+        // ORDERING: acquire, pairs with the release of `end_by_drop`: who has to repair what was torn sees how it was
+        // left.
         self.word.load(Ordering::Acquire) & TORN != 0
     }
 
@@ -260,8 +266,8 @@ impl Scope {
     /// How the scope is, for a poll that begins.
     #[inline]
     pub(super) fn look(&self) -> Look {
-        // ORDERING: relaxed; a request made before the last wake is visible by that wake, and for one made later this poll
-        // looks again, or is woken.
+        // ORDERING: relaxed; a request made before the last wake is visible by that wake, and for one made later this
+        // poll looks again, or is woken.
         Look(self.word.load(Ordering::Relaxed))
     }
 
@@ -269,7 +275,8 @@ impl Scope {
     #[inline]
     pub(super) fn try_end_for_request(&self, Look(mut word): Look) -> bool {
         while requests(word) > 0 {
-            // ORDERING: acquire, pairs with the release of `take_waker` in `cancel`. Relaxed on failure: nothing is then done.
+            // ORDERING: acquire, pairs with the release of `take_waker` in `cancel`. Relaxed on failure: nothing is
+            // then done.
             match self.word.compare_exchange_weak(word, word | ENDING, Ordering::Acquire, Ordering::Relaxed) {
                 Ok(_) => return true,
                 Err(now) => word = now,
@@ -286,16 +293,16 @@ impl Scope {
 
     /// Live to ending because the wrapper is being dropped; no change if it is ending already.
     pub(super) fn end_by_drop(&self) {
-        // ORDERING: release, pairs with `was_torn`: what the body had done is visible. Acquire of the load, pairs with the
-        // release of `wake`: a shield that was closed before this word is seen closed (invariant 7).
+        // ORDERING: release, pairs with `was_torn`: what the body had done is visible. Acquire of the load, pairs with
+        // the release of `wake`: a shield that was closed before this word is seen closed (invariant 7).
         let _ = self.word.fetch_update(Ordering::Release, Ordering::Acquire, |word| {
             let torn = if self.shields.open_now() > 0 { TORN } else { 0 };
             is_live(word).then_some(word | ENDING | torn)
         });
     }
 
-    /// The timer of the scope is ready: adds a request without a wake. The poll that is going on delivers it, or the close of
-    /// a shield does.
+    /// The timer of the scope is ready: adds a request without a wake. The poll that is going on delivers it, or the
+    /// close of a shield does.
     pub(super) fn add_request_of_timer(&self) {
         // ORDERING: relaxed, publishes nothing: this side delivers.
         let add = |word| is_live(word).then(|| with_request(word));
@@ -305,8 +312,8 @@ impl Scope {
     /// How the scope is, after its body was `Pending`: as `Ok` if `waker` is the one to wake already.
     #[inline]
     pub(super) fn look_for(&self, waker: &Waker) -> Result<Look, Look> {
-        // ORDERING: relaxed. Clear here means that this side has registered none, or that somebody has taken it to call it.
-        // Set here although somebody has taken it: he has yet to call it, and this scope is polled again.
+        // ORDERING: relaxed. Clear here means that this side has registered none, or that somebody has taken it to call
+        // it. Set here although somebody has taken it: he has yet to call it, and this scope is polled again.
         let word = self.word.load(Ordering::Relaxed);
         if word & WAKER != 0 && self.waker.holds(waker) { Ok(Look(word)) } else { Err(Look(word)) }
     }
@@ -316,8 +323,8 @@ impl Scope {
         // Where `WAKER` is clear it stays so, and the place is this side's (invariant 1 of `waker.rs`).
         let former = if word & WAKER != 0 { self.take_waker(Some) } else { Ok(None) };
         self.waker.put(waker);
-        // ORDERING: release, pairs with `take_waker`: the waker is in its place. Acquire, pairs with the release there: the
-        // shields that were closed elsewhere without finding a waker are seen closed by this poll.
+        // ORDERING: release, pairs with `take_waker`: the waker is in its place. Acquire, pairs with the release there:
+        // the shields that were closed elsewhere without finding a waker are seen closed by this poll.
         let word = self.word.fetch_add(WAKER + ONE_REGISTRATION, Ordering::AcqRel);
         let Ok(Some(former)) = former else { return Look(word) };
         // Last: it may run user code, and panic.
@@ -368,13 +375,13 @@ impl Scope {
         if this.shields.open_now() > 0 {
             Self::leave_to_guards(this);
         }
-        // ORDERING: acquire, pairs with the release of `take_waker` in `cancel`: what was done before the requests that are
-        // frozen here goes on to whoever sees them in the word stored below.
+        // ORDERING: acquire, pairs with the release of `take_waker` in `cancel`: what was done before the requests that
+        // are frozen here goes on to whoever sees them in the word stored below.
         let word = this.word.load(Ordering::Acquire);
         // SAFETY: this side put it there, and nobody takes it out of a scope that is ending (invariant 1).
         let waker = (word & WAKER != 0).then(|| unsafe { this.waker.copy().claim() });
-        // ORDERING: release, pairs with `is_finished` and a `cancel` that fails: who sees the scope done sees what its body
-        // did. A load and a store do, invariant 1.
+        // ORDERING: release, pairs with `is_finished` and a `cancel` that fails: who sees the scope done sees what its
+        // body did. A load and a store do, invariant 1.
         this.word.store(word & !WAKER | DONE, Ordering::Release);
         drop(waker);
     }

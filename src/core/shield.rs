@@ -22,8 +22,8 @@ use crate::NoCurrentScope;
 /// Made by [`shield_scope`] and [`try_shield_scope`]. It belongs to the scope that was innermost when it was made, and
 /// may be dropped in any order, on any thread:
 ///
-/// * While its scope is being polled on the dropping thread, dropping it is not a suspension point: the code after it runs
-///   up to the next `Pending`, where a pending cancellation is delivered.
+/// * While its scope is being polled on the dropping thread, dropping it is not a suspension point: the code after it
+///   runs up to the next `Pending`, where a pending cancellation is delivered.
 /// * Anywhere else, dropping it wakes the scope, which then delivers a pending cancellation by itself.
 /// * A guard that outlives its scope goes on shielding the scope around it, if its scope ended while that one was being
 ///   polled; otherwise it does nothing.
@@ -104,17 +104,17 @@ impl fmt::Debug for ShieldScope {
 
 /// Opens a shield: a cancellation waits until it is dropped, and lands at the next suspension after that.
 ///
-/// It defers the cancellation of the innermost scope and of every scope around it, not of scopes opened later inside the
-/// shield: a timeout inside a shield still bounds the shielded work. Shields nest; the last to close counts. Opening one
-/// in a task that has already been cancelled works and holds the cancellation back, so clean-up may await.
+/// It defers the cancellation of the innermost scope and of every scope around it, not of scopes opened later inside
+/// the shield: a timeout inside a shield still bounds the shielded work. Shields nest; the last to close counts.
+/// Opening one in a task that has already been cancelled works and holds the cancellation back, so clean-up may await.
 ///
 /// What a shield cannot do is on the [front page](crate).
 ///
 /// # Panics
 ///
 /// Outside a [`ShieldableTask`](super::ShieldableTask), [`CancelScope`](super::CancelScope) or timeout, where there is
-/// nothing to shield and silence would be a lie; [`try_shield_scope`] gives an error instead. With 2<sup>24</sup> shields
-/// of one scope open.
+/// nothing to shield and silence would be a lie; [`try_shield_scope`] gives an error instead. With 2<sup>24</sup>
+/// shields of one scope open.
 ///
 /// # Examples
 ///
@@ -209,12 +209,12 @@ pub fn is_shielded() -> bool {
 
 /// Runs the whole of `future` as one shield scope.
 ///
-/// Better than a guard wherever the shield covers one future: it cannot be kept open by mistake, in a stream that yields
-/// or in a variable that outlives the work.
+/// Better than a guard wherever the shield covers one future: it cannot be kept open by mistake, in a stream that
+/// yields or in a variable that outlives the work.
 ///
-/// The shield opens at the first poll and closes when the future has returned and been dropped, or when it is dropped. It is
-/// a shield of the scope of the first poll, and stays that if the future goes on in another task: what is to move, put into
-/// a [`CancelScope`](super::CancelScope), which shields wherever it is polled.
+/// The shield opens at the first poll and closes when the future has returned and been dropped, or when it is dropped.
+/// It is a shield of the scope of the first poll, and stays that if the future goes on in another task. To move
+/// shielded work between tasks, put it into a [`CancelScope`](super::CancelScope), which shields wherever it is polled.
 ///
 /// # Cancel safety
 ///

@@ -3,8 +3,8 @@
 //! # State
 //! * `local`: guards opened, minus those closed while the scope was being polled on the closing thread. Written only by
 //!   whoever polls (or drops) the scope, with plain loads and stores; at most one thread at a time is that.
-//! * `foreign`: guards closed anywhere else, counted up by anybody. When the scope ends, [`ShieldCount::seal`] subtracts
-//!   `local`, and it becomes minus the number of guards that are still open.
+//! * `foreign`: guards closed anywhere else, counted up by anybody. When the scope ends, [`ShieldCount::seal`]
+//!   subtracts `local`, and it becomes minus the number of guards that are still open.
 //!
 //! # Invariants
 //! 1. Open guards = `local - foreign` before the seal, `-foreign` after it.
@@ -70,7 +70,8 @@ impl ShieldCount {
         self.open_of(self.counted_in())
     }
 
-    /// The first half of [`open_now`](Self::open_now): no guard is open if this is 0. Polling side only, before the seal.
+    /// The first half of [`open_now`](Self::open_now): no guard is open if this is 0. Polling side only, before the
+    /// seal.
     #[inline]
     pub(super) fn counted_in(&self) -> i64 {
         // ORDERING: relaxed, this side alone writes `local`.

@@ -15,14 +15,14 @@ use crate::Cancelled;
 pin_project! {
     /// A future that can be cancelled from outside, honours shields, and owns the locks taken inside it.
     ///
-    /// It runs on any executor, and also inline inside another task, where it is a task of its own. It starts no work by
-    /// itself: poll it, or hand it to an executor. On tokio, [`spawn`](crate::spawn) does both.
+    /// It runs on any executor, and also inline inside another task, where it is a task of its own. It starts no work
+    /// by itself: poll it, or hand it to an executor. On tokio, [`spawn`](crate::spawn) does both.
     ///
     /// By state:
     /// * *Never polled*: cancelling means that the body never runs, also one that would begin with a shield, unless the
     ///   request is taken back before.
-    /// * *Suspended*: a cancellation drops the body at the next poll, which it wakes the task for; if a shield is open, at
-    ///   the first suspension after the last one closed.
+    /// * *Suspended*: a cancellation drops the body at the next poll, which it wakes the task for; if a shield is open,
+    ///   at the first suspension after the last one closed.
     /// * *Running*: the body is never interrupted between two suspensions. If it returns, its value is the result,
     ///   whatever is pending.
     /// * *Finished*: nothing has an effect any more.

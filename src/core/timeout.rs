@@ -13,15 +13,15 @@ use crate::Elapsed;
 
 /// Gives `future` until `timer` is ready; a shield that is open by then may still finish.
 ///
-/// `timer` is any future, its output is dropped: a sleep of the runtime at hand, the end of a channel, Ctrl-C. On tokio,
-/// [`time::timeout`](crate::time::timeout) brings its own; other futures of tokio belong into
-/// `tokio::task::coop::unconstrained`, or a body that uses up the budget of its task keeps them from being ready.
+/// `timer` is any future, its output is dropped: a sleep of the runtime at hand, the end of a channel, Ctrl-C. On
+/// tokio, [`time::timeout`](crate::time::timeout) brings its own; wrap any other future of tokio's in
+/// `tokio::task::coop::unconstrained`, or a body that uses up the budget of its task keeps it from being ready.
 ///
-/// The body is a scope of its own, cancelled by the timer. The timer belongs to the scope around: a shield that it opens is
-/// one of that. Each poll polls the body first and then the timer, also while a shield is open, so:
+/// The body is a scope of its own, cancelled by the timer. The timer belongs to the scope around: a shield that it
+/// opens is one of that. Each poll polls the body first and then the timer, also while a shield is open, so:
 /// * A value beats a deadline: a body that is ready at once is never timed out.
-/// * A deadline that passes during a shield takes effect at the first suspension after it. If the body ends before that,
-///   its value is the result, and nothing of the deadline leaks into later code.
+/// * A deadline that passes during a shield takes effect at the first suspension after it. If the body ends before
+///   that, its value is the result, and nothing of the deadline leaks into later code.
 /// * Nested deadlines decide from the inside out: when both have passed the result is `Ok(Err(Elapsed))`.
 /// * Around a timeout, a shield is transparent: a timeout opened *inside* a shield bounds the shielded work.
 ///

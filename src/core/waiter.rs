@@ -7,9 +7,9 @@
 //! # Invariants
 //! 1. A wait is over exactly if the generation has moved on since it was called; so a notification between the call and
 //!    the first poll is not lost.
-//! 2. While the generation is its tag, a queued node is linked; and a notification takes out, from the front, all whose tag
-//!    is older than itself. Tags never fall from the front to the back, so one that lets go of the mutex half-way still ends
-//!    where those who came after it begin.
+//! 2. While the generation is its tag, a queued node is linked; and a notification takes out, from the front, all whose
+//!    tag is older than itself. Tags never fall from the front to the back, so one that lets go of the mutex half-way
+//!    still ends where those who came after it begin.
 //! 3. No user code runs under the mutex: wakers are cloned before it, called and dropped after it.
 
 use std::fmt;

@@ -1,18 +1,19 @@
 //! The reference count of a scope in the ordinary build.
 //!
-//! Std's `Arc` would do, at a price: it also counts weak references, which nobody here makes, and makes a read-modify-write
-//! of each clone and each drop. This one can begin with two references, and its last one is given up by a load. A task
-//! that is spawned and joined makes one read-modify-write instead of four, a scope without handles none instead of two.
+//! Std's `Arc` would do, at a price: it also counts weak references, which nobody here makes, and makes a
+//! read-modify-write of each clone and each drop. This one can begin with two references, and its last one is given up
+//! by a load. A task that is spawned and joined makes one read-modify-write instead of four, a scope without handles
+//! none instead of two.
 //!
 //! The builds for checkers have the `Arc` that comes with them; loom's watches for leaks. This file is checked apart,
 //! compiled over the checkers' atomics: by itself and with the core on top (`tests/models/references.rs`).
 //!
 //! # Invariants
 //! 1. `count` is the number of references that are still to be dropped, and the value is there while there is one.
-//! 2. Who drops a reference and sees a count of 1 drops the last one, and nobody clones another. Nobody else has this one,
-//!    and those who clone from copies that are not counted, the guards (`shield.rs`), have counted their clones by then:
-//!    they do so before they close, and the reference that keeps a scope for its open guards is not dropped before these
-//!    have been seen closed (the acquires in `shield_count.rs`).
+//! 2. Who drops a reference and sees a count of 1 drops the last one, and nobody clones another. Nobody else has this
+//!    one, and those who clone from copies that are not counted, the guards (`shield.rs`), have counted their clones by
+//!    then: they do so before they close, and the reference that keeps a scope for its open guards is not dropped
+//!    before these have been seen closed (the acquires in `shield_count.rs`).
 
 use std::ops::Deref;
 use std::ptr::{self, NonNull};
@@ -88,8 +89,8 @@ impl<T> Drop for Arc<T> {
     #[inline]
     fn drop(&mut self) {
         let count = &self.counted().count;
-        // ORDERING: acquire, pairs with the release below: what others did with the value is done before it is dropped. If
-        // this is not the last reference, release; if it has become that since the load, acquire.
+        // ORDERING: acquire, pairs with the release below: what others did with the value is done before it is dropped.
+        // If this is not the last reference, release; if it has become that since the load, acquire.
         if count.load(Ordering::Acquire) == 1 || count.fetch_sub(1, Ordering::AcqRel) == 1 {
             free(self.0);
         }

@@ -1,5 +1,5 @@
-//! Shuttle's primitives: schedules chosen at random or all of them, at sequential consistency, for what is too large for
-//! loom. It has no cell of its own and does not look at accesses to data.
+//! Shuttle's primitives: schedules chosen at random or all of them, at sequential consistency, for what is too large
+//! for loom. It has no cell of its own and does not look at accesses to data.
 
 pub(crate) use ::shuttle::sync::Arc;
 pub(crate) use ::shuttle::sync::atomic;

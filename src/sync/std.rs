@@ -1,8 +1,10 @@
-//! The primitives of the ordinary build: std's own, with nothing in between, but for the reference count (`counted.rs`).
+//! The primitives of the ordinary build: std's own, with nothing in between, but for the reference count
+//! (`counted.rs`).
 //!
-//! This module, that count, and the siblings `loom.rs` and `shuttle.rs` are the only places that name an atomic, a cell, a
-//! mutex, a reference count or a thread-local whose accesses a checker has to see. The files of `core/` are compiled once
-//! over each of them. What they take from std itself belongs to one thread, or to the user (an `Arc` around a lock).
+//! This module, that count, and the siblings `loom.rs` and `shuttle.rs` are the only places that name an atomic, a
+//! cell, a mutex, a reference count or a thread-local whose accesses a checker has to see. The files of `core/` are
+//! compiled once over each of them. What they take from std itself belongs to one thread, or to the user (an `Arc`
+//! around a lock).
 
 #[path = "counted.rs"]
 mod counted;

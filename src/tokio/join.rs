@@ -11,7 +11,8 @@ use crate::{Cancelled, TaskHandle};
 
 /// A spawned task: a future of its outcome, and the means to cancel it.
 ///
-/// Dropping it detaches the task, which goes on (tokio's habit); [`cancel_on_drop`](Self::cancel_on_drop) cancels instead.
+/// Dropping it detaches the task, which goes on (tokio's habit); [`cancel_on_drop`](Self::cancel_on_drop) cancels
+/// instead.
 ///
 /// # Cancel safety
 ///
@@ -140,8 +141,8 @@ impl<T> JoinHandle<T> {
     ///
     /// # Cancel safety
     ///
-    /// The request is made at the first poll. Dropped before, it only detaches the task; dropped after, it detaches the task
-    /// with the request pending.
+    /// The request is made at the first poll. Dropped before, it only detaches the task; dropped after, it detaches the
+    /// task with the request pending.
     ///
     /// # Errors
     ///

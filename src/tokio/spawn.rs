@@ -44,7 +44,8 @@ where
     JoinHandle::new(tokio::spawn(task), handle)
 }
 
-/// Spawns `future` as a [`ShieldableTask`] on the current thread's [`LocalSet`](tokio::task::LocalSet) or local runtime.
+/// Spawns `future` as a [`ShieldableTask`] on the current thread's [`LocalSet`](tokio::task::LocalSet) or local
+/// runtime.
 ///
 /// # Panics
 ///
@@ -144,7 +145,8 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    /// Spawns this task on the current thread's [`LocalSet`](tokio::task::LocalSet) or local runtime, as [`spawn_local`] does.
+    /// Spawns this task on the current thread's [`LocalSet`](tokio::task::LocalSet) or local runtime, as
+    /// [`spawn_local`] does.
     ///
     /// # Panics
     ///

@@ -17,10 +17,10 @@ pub type Timeout<F> = crate::Timeout<F, Deadline>;
 
 /// Gives `future` at most `duration`; a shield that is open by then may still finish.
 ///
-/// Unlike `tokio::time::timeout`, which drops the future in the middle of whatever it does. The order of things is that of
-/// [`timeout_with`]: a value beats a deadline, and a deadline that passes during a shield takes effect at the first
-/// suspension after it. A zero timeout polls the body once. A deadline more than
-/// thirty years ahead is one in thirty years.
+/// Unlike `tokio::time::timeout`, which drops the future in the middle of whatever it does. The order of things is that
+/// of [`timeout_with`]: a value beats a deadline, and a deadline that passes during a shield takes effect at the first
+/// suspension after it. A zero timeout polls the body once. A deadline more than thirty years ahead is taken for one in
+/// thirty years.
 ///
 /// The timer is outside tokio's cooperative budget: a body that spends all of it is still timed out.
 ///
@@ -34,7 +34,7 @@ pub type Timeout<F> = crate::Timeout<F, Deadline>;
 ///
 /// # Errors
 ///
-/// [`Elapsed`] if the body was dropped because the time was over.
+/// [`Elapsed`] if the body was dropped because the time was up.
 ///
 /// # Examples
 ///
@@ -48,7 +48,7 @@ pub type Timeout<F> = crate::Timeout<F, Deadline>;
 ///     tokio::time::sleep(Duration::from_millis(30)).await;
 ///     "committed"
 /// };
-/// // The time is over in the middle of the commit, which is finished all the same.
+/// // The time is up in the middle of the commit, which is finished all the same.
 /// assert_eq!(timeout(Duration::from_millis(10), shielded(commit)).await, Ok("committed"));
 /// # }
 /// ```

@@ -1,8 +1,9 @@
 //! The core once more, from the same source files, over counters that need not begin at zero: what a limit does shows
 //! without the sixteen million steps up to it, of which a checker would remember each one.
 //!
-//! Its references are those of the ordinary build. And its task ids come from a counter that the checker sees. In the crate's own modules for checkers that is a static of
-//! std, which outlives executions, and between whose accesses no other thread ever comes.
+//! Its references are those of the ordinary build. And its task ids come from a counter that the checker sees. In the
+//! crate's own modules for checkers that is a static of std, which outlives executions, and between whose accesses no
+//! other thread ever comes.
 
 use std::collections::VecDeque;
 use std::ops::Deref;

@@ -82,8 +82,9 @@ fn a_request_that_is_taken_back_carries_what_was_done_before_it() {
     join();
 }
 
-/// Between the look and the step of one who takes a request back, that request is taken back by another, and made anew: it
-/// is the new one that is taken. Which one it was is known only later, so that the data is atomic, and orders nothing.
+/// Between the look and the step of one who takes a request back, that request is taken back by another, and made anew:
+/// it is the new one that is taken. Which one it was is known only later, so that the data is atomic, and orders
+/// nothing.
 fn a_request_taken_back_in_the_place_of_another_carries_what_was_done_before_it() {
     let written = Arc::new(AtomicUsize::new(0));
     let task = ShieldableTask::new(async {});

@@ -104,8 +104,9 @@ impl<T> Mutex<T> {
     }
 }
 
-/// Whether loom follows the program. All threads of a model are one thread of the machine, which unwinds or does not: a panic
-/// of one poisons the mutexes that others hold, and loom has no way past that. The crate's own mutexes are those of queues.
+/// Whether loom follows the program. All threads of a model are one thread of the machine, which unwinds or does not: a
+/// panic of one poisons the mutexes that others hold, and loom has no way past that. The crate's own mutexes are those
+/// of queues.
 pub fn follows(program: &Program) -> bool {
     let ops = || (0..program.len() as u8).map(OpId);
     let panics = |op: &OpId| program.op(*op) == Op::Panic;

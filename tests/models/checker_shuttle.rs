@@ -1,5 +1,5 @@
-//! What models use of shuttle: schedules of sequentially consistent steps, all of them or many at random, each at a price
-//! that allows for more threads and longer programs than loom does.
+//! What models use of shuttle: schedules of sequentially consistent steps, all of them or many at random, each at a
+//! price that allows for more threads and longer programs than loom does.
 
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -45,7 +45,8 @@ pub fn call_begins() {
     atomic::AtomicBool::new(false).load(Ordering::SeqCst);
 }
 
-/// Where the one thread that runs a task sleeps. Shuttle's `park` may wake for no reason, which makes some searches endless.
+/// Where the one thread that runs a task sleeps. Shuttle's `park` may wake for no reason, which makes some searches
+/// endless.
 pub struct Parker(::shuttle::sync::Mutex<bool>, Condvar);
 
 impl Parker {
@@ -78,7 +79,8 @@ impl LeakProbe {
     }
 }
 
-/// Data that one at a time may change. Shuttle sees no data races, but whoever changes it lets the others run meanwhile.
+/// Data that one at a time may change. Shuttle sees no data races, but whoever changes it lets the others run
+/// meanwhile.
 #[derive(Debug)]
 pub struct Payload {
     value: AtomicU32,

@@ -1,5 +1,5 @@
-//! An executor for one task, as careless as std's contract allows: wakes are coalesced, and a wake that is coalesced does
-//! no more than a read-modify-write. What a task is told by a wake, it is told by this word alone.
+//! An executor for one task, as careless as std's contract allows: wakes are coalesced, and a wake that is coalesced
+//! does no more than a read-modify-write. What a task is told by a wake, it is told by this word alone.
 //!
 //! # State
 //! * `RUNNING`: the task is being polled, or belongs to somebody who polls it by hand. Nobody need be roused.

@@ -1,7 +1,7 @@
 //! How models are listed, run and reported: each in a process of its own, since a deadlock under loom ends the process.
 //!
-//! The test binary starts itself again with `--model NAME`; the child explores the model and ends with one line that the
-//! parent reads. A model without that line has failed, whatever its exit status says.
+//! The test binary starts itself again with `--model NAME`; the child explores the model and ends with one line that
+//! the parent reads. A model without that line has failed, whatever its exit status says.
 //!
 //! Each execution of a race sees an outcome before its first thread ends, and all executions together see all that are
 //! listed. None is cut off: a bound of loom leaves out whole executions, and one that is too long for shuttle fails.

@@ -1,5 +1,5 @@
-//! What code finds inside a scope while others act on it from outside: who it is, what is requested, what is shielded, and
-//! futures of the crate that are polled again.
+//! What code finds inside a scope while others act on it from outside: who it is, what is requested, what is shielded,
+//! and futures of the crate that are polled again.
 
 use std::future::Future;
 use std::pin::{Pin, pin};

@@ -107,8 +107,8 @@ fn a_level_too_deep_races_a_guard_dropped_elsewhere() {
     assert_eq!(run("a stranger", stranger), Ok(Err(TryLockError::WouldBlock)));
 }
 
-/// The request comes at the last checkpoint that does not suspend for fairness, or at the first that does, or later; then it
-/// is taken back. Meanwhile the canceller passes as many, outside every scope.
+/// The request comes at the last checkpoint that does not suspend for fairness, or at the first that does, or later;
+/// then it is taken back. Meanwhile the canceller passes as many, outside every scope.
 fn a_long_run_of_checkpoints_races_cancel() {
     const BUDGET: usize = 128;
     let passed = Arc::new(AtomicUsize::new(0));

@@ -101,8 +101,8 @@ fn the_only_waiter_is_dropped_while_the_lock_is_released() {
     free_after(1, &lock);
 }
 
-/// The last guard gives the lock up because somebody waits. That one leaves before the lock can be handed over; then the
-/// lock is free, is taken, waited for and given up again, while the first release is still on its way.
+/// The last guard gives the lock up because somebody waits. That one leaves before the lock can be handed over; then
+/// the lock is free, is taken, waited for and given up again, while the first release is still on its way.
 fn a_release_on_its_way_to_a_waiter_that_left_finds_the_lock_taken_anew() {
     let lock = shared();
     let guard = lock.clone().try_lock_owned().unwrap();

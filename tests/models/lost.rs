@@ -1,5 +1,5 @@
-//! What must not get lost between two steps: a request that was counted, a wait that came later, work under a guard that
-//! outlived its scope. Each of these is the one model that notices some bug of the kill matrix.
+//! What must not get lost between two steps: a request that was counted, a wait that came later, work under a guard
+//! that outlived its scope. Each of these is the one model that notices some bug of the kill matrix.
 
 use std::sync::Arc;
 

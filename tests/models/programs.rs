@@ -29,8 +29,8 @@ struct Depth {
 }
 
 impl Depth {
-    /// Not set: all programs, each within bounds. `1`: all programs, within much larger ones. `3/64`: of these, the fourth
-    /// and every 64th after it.
+    /// Not set: all programs, each within bounds. `1`: all programs, within much larger ones. `3/64`: of these, the
+    /// fourth and every 64th after it.
     fn set() -> Self {
         let Ok(part) = std::env::var("SHIELDABLE_DEEP") else {
             return Self { first: 0, every: 1, most: checker::MOST_OF_A_PROGRAM };
@@ -106,7 +106,8 @@ pub fn replay(program: &Program, fault: Option<Fault>, index: usize, schedule: &
     checker::replay(schedule, run(index, &Arc::new(program.clone()), fault, &Seen::default()));
 }
 
-/// One execution after the other. Where the checker can replay one that fails, each is judged at once, so that it fails.
+/// One execution after the other. Where the checker can replay one that fails, each is judged at once, so that it
+/// fails.
 fn run(
     index: usize,
     program: &Arc<Program>,

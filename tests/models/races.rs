@@ -1,5 +1,5 @@
-//! The races that are written by hand elsewhere once more, as programs: there they assert, here the spec judges all that
-//! their threads see.
+//! The races that are written by hand elsewhere once more, as programs: there they assert, here the spec judges all
+//! that their threads see.
 
 use shieldable_model::Program;
 

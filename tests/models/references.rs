@@ -1,5 +1,5 @@
-//! The reference count of the ordinary build, over the checker's atomics: by itself, and with the core on top (`aged`). All
-//! other models have their checker's own.
+//! The reference count of the ordinary build, over the checker's atomics: by itself, and with the core on top (`aged`).
+//! All other models have their checker's own.
 
 use std::mem::ManuallyDrop;
 use std::ptr;

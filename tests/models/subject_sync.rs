@@ -35,8 +35,9 @@ impl<T> Bookkeeping<T> {
     }
 }
 
-/// Whose turn it is to poll, drop or join a fiber that several lanes are after: whoever does it then knows what those did
-/// who had it before. Where one lane alone has the fiber there is nothing to say, and nothing for the checker to explore.
+/// Whose turn it is to poll, drop or join a fiber that several lanes are after: whoever does it then knows what those
+/// did who had it before. Where one lane alone has the fiber there is nothing to say, and nothing for the checker to
+/// explore.
 #[derive(Default)]
 pub(crate) struct Turn(OnceLock<checker::Mutex<()>>);
 

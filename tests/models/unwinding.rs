@@ -1,8 +1,9 @@
 //! Panics that unwind while another thread acts: what was promised to that one, and to those further out, is kept.
 //!
-//! The panics begin by `resume_unwind`, since the hook that a `panic!` calls ends the model. All threads of a model are one
-//! thread of the machine, so while one unwinds the others seem to unwind as well, and a mutex that is let go then but was
-//! taken before is poisoned. In these models nobody holds one when a panic begins that goes on to a scheduling point.
+//! The panics begin by `resume_unwind`, since the hook that a `panic!` calls ends the model. All threads of a model are
+//! one thread of the machine, so while one unwinds the others seem to unwind as well, and a mutex that is let go then
+//! but was taken before is poisoned. In these models nobody holds one when a panic begins that goes on to a scheduling
+//! point.
 
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -64,8 +65,8 @@ fn a_guard_dropped_by_a_panic_races_a_locker() {
     assert_eq!(lock.try_lock().expect("everybody is gone").get(), 2);
 }
 
-/// An acquisition that another task has queued is polled by the owner, and enters. What it leaves in the queue is a waker
-/// whose destructor panics.
+/// An acquisition that another task has queued is polled by the owner, and enters. What it leaves in the queue is a
+/// waker whose destructor panics.
 fn an_acquisition_that_unwinds_after_it_entered_races_the_release() {
     let lock = Arc::new(RLock::new(()));
     let (held, moves) = (Slot::new(), Slot::new());
@@ -191,7 +192,8 @@ fn cancel_races_a_poll_that_unwinds_out_of_its_former_waker() {
     assert_eq!(std::sync::Arc::strong_count(&kept), 1, "a task that is gone keeps a waker");
 }
 
-/// The wake of the guard may be what led to the poll, which makes a request and unwinds before it has registered a waker.
+/// The wake of the guard may be what led to the poll, which makes a request and unwinds before it has registered a
+/// waker.
 fn a_guard_dropped_elsewhere_races_a_poll_that_unwinds_although_its_waker_was_called() {
     let slot = Slot::new();
     let mut ready = false;

@@ -1,4 +1,5 @@
-//! Wakers as std lets them be: user code that cancels and looks around in its destructor, and tells kinds apart by a table.
+//! Wakers as std lets them be: user code that cancels and looks around in its destructor, and tells kinds apart by a
+//! table.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};

@@ -1,9 +1,9 @@
-//! All programs of two threads with up to two operations each, over the whole alphabet: every operation of the language,
-//! each object once. What is done to an inner scope by name, or to its deadline, is in `enumerated.rs`.
+//! All programs of two threads with up to two operations each, over the whole alphabet: every operation of the
+//! language, each object once. What is done to an inner scope by name, or to its deadline, is in `enumerated.rs`.
 //!
-//! A thread runs a task, whose body does its operations, or is one outside that does them itself. Dropped are programs that
-//! a smaller one implies, which is here too (`Program::is_implied` says when), and of those that differ in names and order
-//! only all but one.
+//! A thread runs a task, whose body does its operations, or is one outside that does them itself. Dropped are programs
+//! that a smaller one implies, which is here too (`Program::is_implied` says when), and of those that differ in names
+//! and order only all but one.
 
 use shieldable_model::{Program, enumerate_if};
 

@@ -123,8 +123,8 @@ pub async fn suspend() {
     .await;
 }
 
-/// Awaits what must end, and fails where it would hang. With paused time that takes no time at all: the clock jumps when
-/// nobody has anything left to do.
+/// Awaits what must end, and fails where it would hang. With paused time that takes no time at all: the clock jumps
+/// when nobody has anything left to do.
 pub async fn ended<F: Future>(future: F) -> F::Output {
     let bound = Duration::from_secs(24 * 3600);
     tokio::time::timeout(bound, future).await.expect("this should have ended; nobody was left to wake it")

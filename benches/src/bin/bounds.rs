@@ -1,7 +1,7 @@
 //! Counts instructions, atomic operations and allocations, and holds them to `bounds.txt`. Needs valgrind.
 //!
-//! Under callgrind counts are the same on a busy machine and on an idle one. They are not times: an atomic operation costs
-//! as much as a dozen instructions or more, and is therefore counted by itself (callgrind's "global bus events").
+//! Under callgrind counts are the same on a busy machine and on an idle one. They are not times: an atomic operation
+//! costs as much as a dozen instructions or more, and is therefore counted by itself (callgrind's "global bus events").
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -105,8 +105,8 @@ fn queued(plan: &Plan) -> Outcome {
     Outcome { lines: curve.lines(), curves: vec![curve] }
 }
 
-/// Drops acquisitions out of the middle of a queue, a few at a time. Those are polled once more before, as a task that is
-/// cancelled is: it is the queue that is measured, and not how long ago a waiter came in.
+/// Drops acquisitions out of the middle of a queue, a few at a time. Those are polled once more before, as a task that
+/// is cancelled is: it is the queue that is measured, and not how long ago a waiter came in.
 fn dropping<A: Future>(times: u64, queued: usize, acquire: impl Fn() -> A) -> Duration {
     let mut queue: Vec<Pin<Box<A>>> = (0..queued).map(|_| Box::pin(acquire())).collect();
     for place in &mut queue {

@@ -1,8 +1,10 @@
-//! Locks that several tasks want at once: time per operation, share that had to wait, fairness, and how long the wait is.
+//! Locks that several tasks want at once: time per operation, share that had to wait, fairness, and how long the wait
+//! is.
 //!
-//! Fairness is judged twice. The shares of the tasks are what users see, but a worker that the machine keeps from running
-//! in the middle of a poll keeps its task out of the queue for that long, whatever the lock does; how much of that there
-//! was is printed. Whether anybody was overtaken in the queue is counted, and does not depend on the machine.
+//! Fairness is judged twice. The shares of the tasks are what users see, but a worker that the machine keeps from
+//! running in the middle of a poll keeps its task out of the queue for that long, whatever the lock does; how much of
+//! that there was is printed. Whether anybody was overtaken in the queue is counted, and does not depend on the
+//! machine.
 
 use std::fs;
 use std::future::{Future, poll_fn};
@@ -134,8 +136,8 @@ struct Shared<L> {
     events: AtomicU32,
 }
 
-/// Holds the lock until all others queue. From then on it is hardly ever free, whoever is faster: a task that releases it
-/// comes last. Without this one task may run alone for long, since a free lock suspends nobody.
+/// Holds the lock until all others queue. From then on it is hardly ever free, whoever is faster: a task that releases
+/// it comes last. Without this one task may run alone for long, since a free lock suspends nobody.
 async fn gather<L: Contended>(shared: Arc<Shared<L>>) -> Tally {
     let _held = shared.lock.acquire().await;
     shared.begin.wait().await;
@@ -270,8 +272,8 @@ pub(super) fn run(plan: &Plan) -> Outcome {
     lines.into()
 }
 
-/// For how long the threads of this process, all together, could have run and were not let; zero where the system does not
-/// say.
+/// For how long the threads of this process, all together, could have run and were not let; zero where the system does
+/// not say.
 fn kept_from_running() -> Duration {
     let Ok(threads) = fs::read_dir("/proc/self/task") else { return Duration::ZERO };
     // What it has run, what it has waited, and how often, says the kernel's documentation of schedstats.

@@ -29,7 +29,8 @@ async fn theirs(times: u64) -> Duration {
 }
 
 pub(super) fn run(plan: &Plan) -> Outcome {
-    // Each time in a runtime of its own: where the allocator puts the tasks of one is luck, and lasts as long as it does.
+    // Each time in a runtime of its own: where the allocator puts the tasks of one is luck, and lasts as long as it
+    // does.
     let sides = [
         Side::timed("shieldable::spawn", |times| current_thread().block_on(ours(times))),
         Side::timed("tokio::spawn", |times| current_thread().block_on(theirs(times))),

@@ -1,8 +1,8 @@
 //! Judges a run by its files alone.
 //!
-//! The program's own counters would be the accused as witness: a task that was dropped between two lines counts nothing.
-//! So after every server has stopped, the audit opens the databases anew, reads the journal from the disk and asks of
-//! each transfer what traces it left: none, all of them, or something in between.
+//! The program's own counters would be the accused as witness: a task that was dropped between two lines counts
+//! nothing. So after every server has stopped, the audit opens the databases anew, reads the journal from the disk and
+//! asks of each transfer what traces it left: none, all of them, or something in between.
 
 use std::collections::HashMap;
 use std::path::Path;

@@ -1,9 +1,10 @@
 //! Moves money between two banks under a storm of cancellations, three ways, and audits the books.
 //!
-//! The crate's motivating program. A transfer is four steps at three servers (debit, journal line, credit, closing line),
-//! no transaction covers them, and a cancellation may arrive at any await. The same orders and the same storm are run with
-//! plain tokio tasks and `abort`, with the spawn-and-await shield of crate `tokio-shield`, and with shieldable tasks; the
-//! table says what each left behind. See `transfer.rs` for the three writings, `audit.rs` for the judge.
+//! The crate's motivating program. A transfer is four steps at three servers (debit, journal line, credit, closing
+//! line), no transaction covers them, and a cancellation may arrive at any await. The same orders and the same storm
+//! are run with plain tokio tasks and `abort`, with the spawn-and-await shield of crate `tokio-shield`, and with
+//! shieldable tasks; the table says what each left behind. See `transfer.rs` for the three writings, `audit.rs` for the
+//! judge.
 
 mod audit;
 mod plan;

@@ -1,10 +1,10 @@
 //! Two banks and a journal, each a server of its own.
 //!
-//! The point of this module is what it does *not* offer: a transaction that covers more than one of the three. Each bank
-//! is a database file behind its own connection, the journal an append-only file outside both, and each of them lives on
-//! a thread that takes one request after the other, as a server at the end of a wire would. A caller that stops waiting
-//! takes nothing back: a request that was sent is carried out, one that was still on its way is not. That is what makes a
-//! torn transfer visible, and no clever use of SQLite can hide it.
+//! The point of this module is what it does *not* offer: a transaction that covers more than one of the three. Each
+//! bank is a database file behind its own connection, the journal an append-only file outside both, and each of them
+//! lives on a thread that takes one request after the other, as a server at the end of a wire would. A caller that
+//! stops waiting takes nothing back: a request that was sent is carried out, one that was still on its way is not. That
+//! is what makes a torn transfer visible, and no clever use of SQLite can hide it.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;

@@ -2,8 +2,8 @@
 //!
 //! [`bare`] and [`spawned`] share their pieces, and it is worth seeing why there are pieces. tokio's mutex cannot be
 //! entered twice, so nothing that locks may call anything that locks: the work is chopped into functions that expect
-//! the accounts to be held already. And what is to outlive an abort must be a `'static` future of its own, so that it can
-//! be spawned. [`shielded`] is one function over accounts that lock themselves, and the shield is a line in it.
+//! the accounts to be held already. And what is to outlive an abort must be a `'static` future of its own, so that it
+//! can be spawned. [`shielded`] is one function over accounts that lock themselves, and the shield is a line in it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

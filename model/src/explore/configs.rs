@@ -1,7 +1,8 @@
 //! The programs that are explored, and how finely.
 //!
-//! No program has everything at once; together they reach each bound (three tasks, two locks of which one is re-entrant,
-//! scopes nested three deep, two requests and one taken back, one waiter) and each pair of concepts. Tests say so.
+//! No program has everything at once; together they reach each bound (three tasks, two locks of which one is
+//! re-entrant, scopes nested three deep, two requests and one taken back, one waiter) and each pair of concepts. Tests
+//! say so.
 
 use crate::program::{Kind, LockId, Make, Op, Program};
 

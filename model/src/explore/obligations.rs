@@ -87,8 +87,8 @@ pub(crate) fn broken_laws(program: &Program, state: &State, held: &Held) -> u32 
 
 /// Of a top fiber that is suspended: the law about what would make it go on, and whether it has been woken.
 ///
-/// Only what the fiber would come to when it is polled counts: what it awaits, and what that awaits, and so on. A future
-/// that it merely keeps is nobody's concern until somebody polls it.
+/// Only what the fiber would come to when it is polled counts: what it awaits, and what that awaits, and so on. A
+/// future that it merely keeps is nobody's concern until somebody polls it.
 fn wake_law(program: &Program, state: &State, held: &Held, top: FiberId) -> Option<(Law, bool)> {
     let woken = state.fiber(top).woken;
     let mut fiber = top;

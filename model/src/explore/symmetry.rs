@@ -1,7 +1,8 @@
 //! Symmetry: top fibers with equal bodies, run by equal lanes, may change places.
 //!
-//! A *group* is a top fiber with all that only it has: the fibers inside it, its operations and nodes, and the lanes that
-//! name nothing but it. Groups are alike if their texts are equal once their own names are replaced by their places.
+//! A *group* is a top fiber with all that only it has: the fibers inside it, its operations and nodes, and the lanes
+//! that name nothing but it. Groups are alike if their texts are equal once their own names are replaced by their
+//! places.
 
 use std::hash::{BuildHasher, BuildHasherDefault};
 

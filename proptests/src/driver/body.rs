@@ -1,7 +1,7 @@
 //! The interpreter of a body: a future that does one operation after the other.
 //!
-//! What a compiler makes of an async block is imitated: when a poll unwinds, what is awaited and the locals are dropped in
-//! it, the newest first; when the body is dropped, the same, then its destructor runs.
+//! What a compiler makes of an async block is imitated: when a poll unwinds, what is awaited and the locals are dropped
+//! in it, the newest first; when the body is dropped, the same, then its destructor runs.
 
 use std::future::Future;
 use std::mem;

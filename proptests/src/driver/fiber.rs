@@ -75,8 +75,8 @@ impl Fiber {
 }
 
 impl Wrapper {
-    /// It refuses, in words of its own, and goes on to panic without any, as the program does. If the body panics instead, or
-    /// anything else does, that is not it.
+    /// It refuses, in words of its own, and goes on to panic without any, as the program does. If the body panics
+    /// instead, or anything else does, that is not it.
     fn poll_after_its_end(&mut self, cx: &mut Context<'_>) -> Poll<Outcome> {
         let words = match self {
             Self::Task(_) | Self::Scope(_) | Self::Timeout(_) => "shieldable: a task or scope was polled after",

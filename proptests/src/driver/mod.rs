@@ -4,9 +4,9 @@
 //! plain one around a `Body`, which interprets the operations and records what each returned. The top fibers
 //! lie in places of a [`World`], where lanes and bodies poll and drop them.
 //!
-//! The implementation is named `crate::subject`, and what else differs between the ordinary build and a checker's is named
-//! `crate::subject_sync`: these files are also compiled over a checker's primitives. What is only written down, and must
-//! not order anything that the checker should find unordered, is std's on purpose.
+//! The implementation is named `crate::subject`, and what else differs between the ordinary build and a checker's is
+//! named `crate::subject_sync`: these files are also compiled over a checker's primitives. What is only written down,
+//! and must not order anything that the checker should find unordered, is std's on purpose.
 //!
 //! | file | what |
 //! |---|---|

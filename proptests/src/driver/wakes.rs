@@ -1,7 +1,7 @@
 //! The wakers that top fibers are polled with.
 //!
-//! A waker notes that it was called. It is a std `Arc`, since that is what a waker is made of, so the number of its clones
-//! tells who still keeps it (HDL-11).
+//! A waker notes that it was called. It is a std `Arc`, since that is what a waker is made of, so the number of its
+//! clones tells who still keeps it (HDL-11).
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Wake;

@@ -269,8 +269,8 @@ impl World {
         Some(wrapped)
     }
 
-    /// Whether it lies there at its end, and has panicked when it was polled again. It would do so for ever, and unwinding
-    /// costs more than all else that a program does: lanes poll it in earnest once.
+    /// Whether it lies there at its end, and has panicked when it was polled again. It would do so for ever, and
+    /// unwinding costs more than all else that a program does: lanes poll it in earnest once.
     pub(super) fn panics_for_ever(&self, fiber: FiberId) -> bool {
         let place = self.place(fiber);
         let _turn = place.turn.take();
@@ -286,8 +286,8 @@ impl World {
         Ret::Unit
     }
 
-    /// A poll or a drop of a top fiber is over: it lies in its place again, and in the same step its join handle may learn
-    /// something.
+    /// A poll or a drop of a top fiber is over: it lies in its place again, and in the same step its join handle may
+    /// learn something.
     fn ended(&self, fiber: FiberId, outcome: Option<Outcome>, wrapped: Option<Pin<Box<Fiber>>>) {
         let place = self.place(fiber);
         let joiner = {

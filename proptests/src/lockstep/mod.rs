@@ -1,8 +1,9 @@
 //! The implementation and the model, an operation of a lane at a time, compared after each.
 //!
-//! Compared is everything that a caller can observe: what each operation returned, in lanes, bodies and destructors; who
-//! was woken, in order; what the handle of every scope says; which locks are held; which fibers are there, and what their
-//! join handles know; how many clones of each waker are kept; and that no scope is current between two operations.
+//! Compared is everything that a caller can observe: what each operation returned, in lanes, bodies and destructors;
+//! who was woken, in order; what the handle of every scope says; which locks are held; which fibers are there, and what
+//! their join handles know; how many clones of each waker are kept; and that no scope is current between two
+//! operations.
 
 mod compare;
 mod failure;

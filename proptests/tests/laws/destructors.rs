@@ -103,7 +103,8 @@ proptest! {
         prop_assert_eq!((dropped(), handle.is_finished()), (1, true));
     }
 
-    /// Whatever a destructor asks for, it neither revokes its delivery nor defers it. cats-effect: `uncancelableFinalizers`.
+    /// Whatever a destructor asks for, it neither revokes its delivery nor defers it. cats-effect:
+    /// `uncancelableFinalizers`.
     #[test]
     fn law_a_destructor_neither_revokes_nor_defers(steps in steps(), asks in asks(), actions in actions()) {
         let mut actions = actions;

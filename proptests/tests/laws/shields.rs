@@ -111,8 +111,8 @@ proptest! {
         prop_assert_eq!(outcome, Some(Ok(7)));
     }
 
-    /// A guard that is dropped in a poll of its scope, however deep inside, wakes nobody; one that is dropped elsewhere wakes,
-    /// the last or not.
+    /// A guard that is dropped in a poll of its scope, however deep inside, wakes nobody; one that is dropped elsewhere
+    /// wakes, the last or not.
     #[test]
     fn law_a_guard_wakes_if_it_is_dropped_elsewhere(
         order in (1..6usize).prop_flat_map(|n| Just((0..n).collect::<Vec<_>>()).prop_shuffle()),

@@ -366,8 +366,8 @@ impl<'v> Comparison<'v> {
             self.meet(NotifyOfAnotherThreadWakes)?;
         }
         if woken && !now.due && last.shielded && !now.shielded && now.cancelling > 0 {
-            // The last guard of a task with a request was dropped elsewhere, and Python lets it sleep on. Here it has been
-            // woken, by that or by the request before.
+            // The last guard of a task with a request was dropped elsewhere, and Python lets it sleep on. Here it has
+            // been woken, by that or by the request before.
             self.meet(ShieldClosedElsewhereWakes)?;
         }
         if woken && !now.due && !self.tasks[task].woken_more && !overdue {

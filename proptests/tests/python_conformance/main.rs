@@ -15,7 +15,8 @@ use shieldable_proptests::lockstep::Lockstep;
 use compare::{Comparison, Stop};
 use departures::{ALL, Counts};
 
-/// So many steps are compared, at the least: nearly all that are recorded. The others come after the two runs have parted.
+/// So many steps are compared, at the least: nearly all that are recorded. The others come after the two runs have
+/// parted.
 const COMPARED: usize = 34_000;
 
 #[test]

@@ -87,8 +87,8 @@ pub const FLAVOURS: &[(&str, Source)] = &[
         ),
     ),
     (
-        // The first lane alone sees to it that one of the queue is handed the lock while another of its task still sleeps
-        // there: how the workers are scheduled does not decide whether that is seen.
+        // The first lane alone sees to it that one of the queue is handed the lock while another of its task still
+        // sleeps there: how the workers are scheduled does not decide whether that is seen.
         "several acquisitions of one task in one queue",
         Source::Filled(
             "task t0 { lock r0 <held> } task t1 { let lock r0 poll put s0 let lock r0 poll put s1 <wait> <first> <second> }

@@ -1,13 +1,13 @@
 //! Programs on real tokio runtimes, with real races, judged by the spec.
 //!
 //! Each lane of a program is spawned: those that run a task poll it with tokio's own context, the others poll, cancel,
-//! abort, drop, notify and ask. Each writes down what it saw, and the judge looks for an order of steps in which the spec
-//! does the same. Nothing sleeps, and nothing ends by the clock: a run is over when all workers are parked (`stage.rs`).
-//! Tasks that are asleep then must be asleep in the spec, too, or a wake-up is lost.
+//! abort, drop, notify and ask. Each writes down what it saw, and the judge looks for an order of steps in which the
+//! spec does the same. Nothing sleeps, and nothing ends by the clock: a run is over when all workers are parked
+//! (`stage.rs`). Tasks that are asleep then must be asleep in the spec, too, or a wake-up is lost.
 //!
-//! The driver is that of lockstep, and so is the language: all of it, polls with other wakers included. At the default size
-//! or more, every observable clause and everything in `EVENTS` must occur on each runtime. On a current thread the same
-//! happens in every run; on two workers the rarest occurs about sixty times.
+//! The driver is that of lockstep, and so is the language: all of it, polls with other wakers included. At the default
+//! size or more, every observable clause and everything in `EVENTS` must occur on each runtime. On a current thread the
+//! same happens in every run; on two workers the rarest occurs about sixty times.
 
 mod flavours;
 mod stage;

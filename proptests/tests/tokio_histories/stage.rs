@@ -1,7 +1,7 @@
 //! A tokio runtime on which one program after the other is run, each until nothing moves any more.
 //!
-//! Nobody waits for a time. Nothing but the lanes wakes a lane, and whoever holds a lane that was woken is a worker that
-//! is not parked; so when all workers are parked, every lane has ended or waits for a wake that will not come.
+//! Nobody waits for a time. Nothing but the lanes wakes a lane, and whoever holds a lane that was woken is a worker
+//! that is not parked; so when all workers are parked, every lane has ended or waits for a wake that will not come.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

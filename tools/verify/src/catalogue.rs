@@ -1,7 +1,7 @@
 //! The catalogue of seeded bugs: faulty variants of `src/` as data, each an exact text and what stands there instead.
 //!
-//! The files are `bugs/*.toml`. A text that is not in its file exactly once is an error: the catalogue has to follow the
-//! sources, and a bug that silently changes nothing would look like a survivor.
+//! The files are `bugs/*.toml`. A text that is not in its file exactly once is an error: the catalogue has to follow
+//! the sources, and a bug that silently changes nothing would look like a survivor.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -294,7 +294,8 @@ impl Run<'_> {
         // A model that is new since the others were timed may be a long one.
         let unknown = if hints.times.is_empty() { 1.0 } else { 20.0 };
         let cost = |name: &String| (hints.times.get(name).copied().unwrap_or(unknown) * 1000.0) as u64;
-        // What noticed it before and what is wished for first unless it is very long, then from the quickest to the longest.
+        // What noticed it before and what is wished for first unless it is very long, then from the quickest to the
+        // longest.
         let meant = |name: &String| bug.is_some_and(|bug| bug.loom.iter().any(|wish| name.contains(wish.as_str())));
         models.sort_by_key(|name| {
             let known = hints.by.as_ref() == Some(name);

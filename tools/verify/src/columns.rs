@@ -32,8 +32,8 @@ pub struct Column {
     pub narrow: bool,
     /// What the checker itself is made of; a change makes its results out of date.
     pub sources: Vec<String>,
-    /// Those of them that each of its tests or models uses. If given, a kill is out of date when these change, or the file
-    /// that holds what noticed, or one that this uses; not when another test is added.
+    /// Those of them that each of its tests or models uses. If given, a kill is out of date when these change, or the
+    /// file that holds what noticed, or one that this uses; not when another test is added.
     #[serde(default)]
     pub shared: Vec<String>,
     /// What models of programs are made, run and judged with; kills by other models do not depend on it.

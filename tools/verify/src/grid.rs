@@ -100,7 +100,8 @@ impl Grid {
         sums
     }
 
-    /// Who noticed it: the first systematic checker that did, else the first of all; but what is out of date comes last.
+    /// Who noticed it: the first systematic checker that did, else the first of all; but what is out of date comes
+    /// last.
     pub fn killer(&self, bug: &Bug) -> Option<(&Column, &Cell)> {
         let killed = |column: &&Column| self.cell(bug, column).0 == Say::Killed;
         let by_chance =

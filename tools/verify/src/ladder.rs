@@ -1,4 +1,5 @@
-//! The ladder: the checks that look for bugs, in order, with progress, and one table at the end. The rungs are data, `ladder.toml`.
+//! The ladder: the checks that look for bugs, in order, with progress, and one table at the end. The rungs are data,
+//! `ladder.toml`.
 
 use std::collections::BTreeMap;
 use std::fmt;

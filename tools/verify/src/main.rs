@@ -12,7 +12,8 @@ use shieldable_verify::{Usage, interrupt, ladder, markdown, parts, report, root}
 
 /// Runs the whole ladder of checks, from the exploration of the spec to the seeded bugs, and ends with one table.
 ///
-/// Exit status: 0 if everything that ran was green, 1 if a check failed, 2 for a wrong command line, 130 if interrupted.
+/// Exit status: 0 if everything that ran was green, 1 if a check failed, 2 for a wrong command line, 130 if
+/// interrupted.
 #[derive(Debug, Parser)]
 #[command(name = "cargo verify", bin_name = "cargo verify", version, max_term_width = 110)]
 #[command(group = ArgGroup::new("level").args(["quick", "deep"]))]
@@ -43,7 +44,8 @@ struct Arguments {
     /// Only bugs with one of these in their id
     #[arg(long, value_name = "TEXT", num_args = 1.., requires = "matrix")]
     bugs: Vec<String>,
-    /// Seconds of processor time for the models or long tests of one cell, building aside; those that had less are run again
+    /// Seconds of processor time for the models or long tests of one cell, building aside; those that had less are run
+    /// again
     #[arg(long, value_name = "SECONDS", default_value_t = 30, requires = "matrix")]
     budget: u64,
     /// Begins no bug after so many minutes

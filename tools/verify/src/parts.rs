@@ -1,4 +1,5 @@
-//! What came of each rung: one JSON file a rung, and one a machine where machines share it; put together into one table.
+//! What came of each rung: one JSON file a rung, and one a machine where machines share it; put together into one
+//! table.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -213,8 +214,8 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
-/// Prints the conclusion, what failed first; true if nothing did and nothing was cut short. `all`: nor was anything left out
-/// because something that it needs is not there.
+/// Prints the conclusion, what failed first; true if nothing did and nothing was cut short. `all`: nor was anything
+/// left out because something that it needs is not there.
 pub fn conclude(parts: &[Part], all: bool) -> bool {
     let failed: Vec<_> = parts.iter().filter(|part| part.outcome == Outcome::Failed).collect();
     let cut: Vec<_> = parts

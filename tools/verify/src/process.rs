@@ -51,8 +51,8 @@ pub fn alone(folder: &Path, otherwise: &str) -> Result<Flock<File>> {
         .map_err(|_| anyhow!("another run writes to {}: {otherwise}", folder.display()))
 }
 
-/// Runs a child to its end, or to the limit: so much time of processors, or four times as much by the clock if it sleeps or
-/// gets no processor. `scratch`: a folder for what it prints.
+/// Runs a child to its end, or to the limit: so much time of processors, or four times as much by the clock if it
+/// sleeps or gets no processor. `scratch`: a folder for what it prints.
 pub fn run(command: &mut Command, limit: Duration, scratch: &Path) -> Result<Finished> {
     run_watched(command, limit, scratch, |_| {})
 }

@@ -1,5 +1,5 @@
-//! What came of each bug under each checker: one JSON file in the repository, one line a cell, so that a run can be taken
-//! up where another one stopped and a change shows as a change of lines.
+//! What came of each bug under each checker: one JSON file in the repository, one line a cell, so that a run can be
+//! taken up where another one stopped and a change shows as a change of lines.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -55,7 +55,8 @@ pub fn atomic_operations(text: &str) -> Vec<Site> {
     let operations =
         r"\.(load|store|swap|compare_exchange(?:_weak)?|fetch_(?:add|sub|and|or|xor|nand|max|min|update))\(";
     let mut found = sites(text, operations);
-    // `get_mut` and `into_inner` need no ordering, and methods of other types share these names: an atomic one names one.
+    // `get_mut` and `into_inner` need no ordering, and methods of other types share these names: an atomic one names
+    // one.
     let code = without_comments(text);
     found.retain(|site| code[site.at..].chars().take(200).collect::<String>().contains("Ordering::"));
     found
@@ -74,8 +75,8 @@ pub fn wakes(text: &str) -> Vec<Site> {
 
 /// Every step and comparison of a counter: what can be off by one.
 pub fn counters(text: &str) -> Vec<Site> {
-    // A `+` between bounds of a type parameter is none: what follows is a type, or a path to one. Constants are capitals
-    // throughout.
+    // A `+` between bounds of a type parameter is none: what follows is a type, or a path to one. Constants are
+    // capitals throughout.
     let mut found = sites(text, r"[\w)] ((?:\+|-|\+=|-=|>|>=|<|<=) (?:[a-z0-9(*&]|[A-Z][A-Z0-9_]+\b))");
     found.retain(|site| !text[site.at..].starts_with("+ fmt::"));
     found

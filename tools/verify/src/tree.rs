@@ -100,8 +100,8 @@ impl Source {
         Ok(String::from_utf8(self.read(file)?)?)
     }
 
-    /// `patterns` are paths of files, with one `*` in a name, or of folders with a `/` at the end; a `!` before one takes its
-    /// files out again.
+    /// `patterns` are paths of files, with one `*` in a name, or of folders with a `/` at the end; a `!` before one
+    /// takes its files out again.
     pub fn matching(&self, patterns: &[String]) -> Vec<&str> {
         let chosen = |file: &&str| {
             let fits = |pattern: &str| match pattern.split_once('*') {
