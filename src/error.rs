@@ -11,7 +11,7 @@ macro_rules! plain_error {
         pub struct $name;
 
         impl $name {
-            #[doc = concat!("The error itself, to compare with or to give on.")]
+            /// The error itself, to compare with or to pass on.
             #[must_use]
             #[allow(clippy::new_without_default)]
             pub const fn new() -> Self {
@@ -89,7 +89,7 @@ impl fmt::Display for TryLockError {
                 "a re-entrant lock needs a current task to own it; run this code inside a `ShieldableTask` \
                  (`shieldable::spawn`), or use `Lock`"
             }
-            Self::TooDeep => "the task holds this lock 4095 times already; is a recursion without end?",
+            Self::TooDeep => "the task already holds this lock 4095 times; is there an unbounded recursion?",
         })
     }
 }

@@ -14,18 +14,19 @@ const HEAD: &str = "\
 # The kill matrix
 
 A check is worth what it would catch. Each row is a bug: the crate's own sources with one thing done wrong, compiled in
-and tried against each checker. The bugs are data, in `tools/verify/bugs/`; a test fails when one of them does not fit the
-sources any more, and when a memory ordering, a read-modify-write, a wake or a counter of `src/core` or of the reference
-count has none.
+and tried against each checker. The bugs are data, in `tools/verify/bugs/`; a test fails when one of them does not fit
+the sources any more, and when a memory ordering, a read-modify-write, a wake or a counter of `src/core` or of the
+reference count has none.
 
     cargo verify --matrix                            # what is missing or out of date, and this page anew
     cargo verify --matrix --bugs wake --checkers loom
     cargo verify --matrix --until-killed             # of each bug no more than the first kill by a systematic checker
     cargo verify --matrix --sample 6                 # a fixed choice of known kills, run again
 
-The results are in `kill-matrix.json`, keyed by the sources, the checker and the bug. A cell stops at the first test or
-model that notices, and otherwise when all of the checker has run. Models and long tests, each in a process of its own, are
-given half a minute of processor time together (`--budget`); building does not count.
+The results are in `kill-matrix.json`, keyed by the sources (but for comments and for `src/error.rs`, where errors have
+their texts), the checker and the bug. A cell stops at the first test or model that notices, and otherwise when all of
+the checker has run. Models and long tests, each in a process of its own, are given half a minute of processor time
+together (`--budget`); building does not count.
 ";
 
 /// Writes the page.

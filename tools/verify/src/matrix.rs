@@ -16,6 +16,10 @@ use crate::results::{Cell, NO_BUG, Results, Verdict};
 use crate::tree::{Seeded, Source};
 use crate::{Usage, home, interrupt, process, root};
 
+/// The code that every result is about. What errors say is no part of it: no checker looks at that, nor is any bug in
+/// it.
+pub const CODE: [&str; 2] = ["src/", "!src/error.rs"];
+
 /// What to run, and for how long.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -131,7 +135,7 @@ impl Matrix {
     pub fn read(source: &Source) -> Result<Self> {
         let bugs = catalogue::read(&home().join("bugs"))?;
         let columns = columns::read(&home().join("columns.toml"))?;
-        let code = source.fingerprint(&["src/".to_owned()])?;
+        let code = source.fingerprint(&CODE.map(str::to_owned))?;
         let keys = columns.iter().map(|column| Key::new(source, &code, column)).collect::<Result<_>>()?;
         Ok(Self { bugs, columns, keys })
     }
@@ -299,8 +303,9 @@ fn missing<'a>(plan: &Plan, matrix: &'a Matrix, results: &Results) -> Vec<Task<'
             tasks.push(Task { bug, cells });
         }
     }
-    // The sources without a bug first where it is not known how long each test takes, or else last; what was never tried
-    // before what is only out of date, and that before what is known to take long; equivalent variants after all others.
+    // The sources without a bug first where it is not known how long each test takes, or else last; what was never
+    // tried before what is only out of date, and that before what is known to take long; equivalent variants after all
+    // others.
     tasks.sort_by_key(|task| {
         let former = |verdict| task.cells.iter().any(|cell| cell.former == verdict);
         match task.bug {
@@ -452,7 +457,8 @@ fn note(summary: &mut Summary, bug: Option<&Bug>, column: &Column, cell: &Cell, 
     }
 }
 
-/// Bugs that are neither equivalent nor noticed by anybody on these sources, and those that no systematic checker notices.
+/// Bugs that are neither equivalent nor noticed by anybody on these sources, and those that no systematic checker
+/// notices.
 pub fn gaps<'a>(matrix: &'a Matrix, results: &Results) -> (Vec<&'a Bug>, Vec<&'a Bug>) {
     let any = |bug: &Bug, kills: fn(&Column, &Cell) -> bool| {
         let cell = |column: &Column| matrix.fresh(results, Some(bug), &column.id);

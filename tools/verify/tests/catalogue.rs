@@ -7,7 +7,8 @@ use std::ops::Range;
 use serde::Deserialize;
 use shieldable_verify::catalogue::{self, Bug};
 use shieldable_verify::results::{Cell, Verdict};
-use shieldable_verify::{columns, home, root, sites};
+use shieldable_verify::tree::Source;
+use shieldable_verify::{columns, home, matrix, root, sites};
 
 fn bugs() -> Vec<Bug> {
     catalogue::read(&home().join("bugs")).expect("the catalogue can be read")
@@ -18,6 +19,17 @@ fn every_text_of_the_catalogue_is_in_the_sources_exactly_once() {
     let problems: Vec<_> =
         bugs().iter().filter_map(|bug| bug.changes(&root()).err()).map(|error| error.to_string()).collect();
     assert!(problems.is_empty(), "{} bugs do not fit the sources:\n\n{}", problems.len(), problems.join("\n\n"));
+}
+
+#[test]
+fn every_bug_is_in_code_that_results_are_keyed_by() {
+    let source = Source::new(&root(), None).expect("the sources can be read");
+    let code = source.matching(&matrix::CODE.map(str::to_owned));
+    for bug in bugs() {
+        for edit in bug.edits() {
+            assert!(code.contains(&edit.file), "{}: a change of {} would go unseen", bug.id, edit.file);
+        }
+    }
 }
 
 #[test]
