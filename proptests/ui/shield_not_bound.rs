@@ -1,5 +1,4 @@
-//! A shield that is not bound to a name is closed at once, and the compiler says so; so for what else does nothing
-//! unbound.
+//! A shield that is not bound to a name is closed at once, and the compiler says so; so for what else does nothing unbound.
 
 #![deny(unused_must_use)]
 
